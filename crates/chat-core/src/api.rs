@@ -1,0 +1,17 @@
+//! REST bodies, one file per resource. All are JSON; see `docs/protocol/relay.md`.
+//!
+//! | routes | bodies |
+//! |---|---|
+//! | `/v1/auth/…` | [`auth`] |
+//! | `/v1/accounts/…`, `/v1/account/…` | [`account`] |
+//! | `/v1/prekeys/…` | [`prekeys`] |
+//! | `/v1/conversations/…` | [`conversations`] |
+//! | `/v1/limits`, `/healthz` | [`info`] |
+//!
+//! Every refusal is a [`Reject`](crate::reject::Reject).
+
+pub mod account;
+pub mod auth;
+pub mod conversations;
+pub mod info;
+pub mod prekeys;

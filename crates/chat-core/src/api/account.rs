@@ -1,0 +1,54 @@
+//! Accounts: their names, public keys, and sealed keyring.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Bytes;
+use crate::device::PublishedDevices;
+use crate::envelope::EnvelopeKeys;
+use crate::id::{AccountId, WorkspaceId};
+use crate::limits::KEYRING_BYTES_MAX;
+use crate::signed::Unverified;
+
+/// `GET /v1/accounts/by-name/{username}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccountName {
+    /// The account.
+    pub account: AccountId,
+    /// Its username.
+    pub username: String,
+}
+
+/// `GET /v1/accounts/{account}/keys`: everything public, to be verified.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccountKeys {
+    /// The account.
+    pub account: AccountId,
+    /// Its username, as the relay has it.
+    pub username: String,
+    /// Identity key, device list, certificates.
+    pub devices: PublishedDevices,
+    /// The newest epoch of envelope keys.
+    pub envelope_keys: Unverified<EnvelopeKeys>,
+}
+
+/// `GET /v1/account`: the caller's own account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OwnAccount {
+    /// The account.
+    pub account: AccountId,
+    /// Its username.
+    pub username: String,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+}
+
+/// `GET` and `PUT /v1/account/keyring`: opaque to the relay.
+///
+/// A `PUT` must carry the number after the stored one, else `conflict`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keyring {
+    /// 1 for the first, then rising by one.
+    pub number: u64,
+    /// The sealed keyring.
+    pub sealed: Bytes<KEYRING_BYTES_MAX>,
+}

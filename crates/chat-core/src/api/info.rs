@@ -1,0 +1,39 @@
+//! What a relay says of itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::WorkspaceId;
+
+/// `GET /v1/limits`: what this relay allows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    /// Largest payload, in bytes.
+    pub payload_bytes_max: usize,
+    /// Largest frame, in bytes.
+    pub frame_bytes_max: usize,
+    /// Largest REST body, in bytes.
+    pub body_bytes_max: usize,
+    /// Most wraps of a message.
+    pub wraps_max: usize,
+    /// Most members of a group.
+    pub group_members_max: usize,
+    /// Most members of a channel.
+    pub channel_members_max: usize,
+    /// Most devices of an account.
+    pub devices_max: usize,
+    /// Most unacknowledged deliveries.
+    pub delivery_window_messages: usize,
+    /// Messages an account may send in a minute.
+    pub messages_a_minute: u32,
+    /// Where new accounts belong.
+    pub default_workspace: WorkspaceId,
+}
+
+/// `GET /healthz` and `GET /readyz`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`, or what is wrong.
+    pub status: String,
+    /// The relay's version.
+    pub version: String,
+}

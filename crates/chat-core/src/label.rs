@@ -1,0 +1,100 @@
+//! Every domain-separation label, in one list.
+//!
+//! A signature or a derived key made for one purpose must mean nothing for another, so each
+//! purpose has a label of its own, and all labels stand here, where two alike would be seen.
+//! Normative: `docs/protocol/wire.md` §4.
+
+/// What a signature or a derivation is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Label(&'static str);
+
+impl Label {
+    /// The label's bytes, at most 255 ASCII characters.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'static [u8] {
+        self.0.as_bytes()
+    }
+}
+
+macro_rules! labels {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: Label = Label($text);)*
+
+        /// All of them.
+        pub const ALL: &[Label] = &[$($name),*];
+    };
+}
+
+labels! {
+    // Signatures by an account's identity key.
+    /// A device certificate.
+    DEVICE_CERTIFICATE = "sealwire/1/sign/device-certificate";
+    /// A device list.
+    DEVICE_LIST = "sealwire/1/sign/device-list";
+    /// An epoch of account envelope keys.
+    ENVELOPE_KEYS = "sealwire/1/sign/envelope-keys";
+
+    // Signatures by a device key.
+    /// A prekey set.
+    PREKEY_SET = "sealwire/1/sign/prekey-set";
+    /// A membership entry.
+    MEMBERSHIP_ENTRY = "sealwire/1/sign/membership-entry";
+    /// A receipt.
+    RECEIPT = "sealwire/1/sign/receipt";
+    /// A device's answer to a log-in challenge.
+    DEVICE_LOGIN = "sealwire/1/sign/device-login";
+    /// Content of a message whose wraps do not authenticate its sender.
+    CONTENT = "sealwire/1/sign/content";
+
+    // Derivations: handshake and ratchet.
+    /// The shared secret of a handshake.
+    HANDSHAKE = "sealwire/1/kdf/handshake";
+    /// The first root and header keys of a session.
+    SESSION_START = "sealwire/1/kdf/session-start";
+    /// A step of the root chain.
+    ROOT_CHAIN = "sealwire/1/kdf/root-chain";
+    /// The next chain key.
+    CHAIN_KEY = "sealwire/1/kdf/chain-key";
+    /// A message key.
+    MESSAGE_KEY = "sealwire/1/kdf/message-key";
+
+    // Derivations: envelope.
+    /// Key, nonce and commitment of an envelope.
+    ENVELOPE = "sealwire/1/kdf/envelope";
+    /// What ties wraps to a payload.
+    BINDING = "sealwire/1/hash/binding";
+    /// Key and nonce of a wrap.
+    WRAP = "sealwire/1/kdf/wrap";
+    /// The recipients that a signed message names.
+    RECIPIENTS = "sealwire/1/hash/recipients";
+
+    // Derivations: keyring, recovery, comparison.
+    /// The key that a password's export key wraps the keyring's key with.
+    KEYRING_PASSWORD = "sealwire/1/kdf/keyring-password";
+    /// The key that a recovery phrase wraps the keyring's key with.
+    KEYRING_PHRASE = "sealwire/1/kdf/keyring-phrase";
+    /// The keyring itself.
+    KEYRING = "sealwire/1/aad/keyring";
+    /// A safety number.
+    SAFETY_NUMBER = "sealwire/1/hash/safety-number";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_label_is_another_or_begins_another() {
+        for (place, label) in ALL.iter().enumerate() {
+            for other in &ALL[place + 1..] {
+                assert!(!other.0.starts_with(label.0), "{label:?} begins {other:?}");
+                assert!(!label.0.starts_with(other.0), "{other:?} begins {label:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_label_fits_its_length_byte_and_is_ascii() {
+        assert!(ALL.iter().all(|label| label.0.len() < 256 && label.0.is_ascii()));
+    }
+}

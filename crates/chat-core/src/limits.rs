@@ -1,0 +1,69 @@
+//! Every limit of the protocol, in one place. A relay may lower them, never raise them.
+//!
+//! Normative: `docs/protocol/wire.md` §6.
+
+use std::time::Duration;
+
+/// Largest signed object: a creation entry that names a thousand members fits.
+pub const SIGNED_OBJECT_BYTES_MAX: usize = 64 * 1024;
+/// Largest padded content of a message.
+pub const PAYLOAD_BYTES_MAX: usize = 128 * 1024;
+/// Payload plus its authentication tag.
+pub const SEALED_PAYLOAD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 16;
+/// Largest envelope header.
+pub const HEADER_BYTES_MAX: usize = 512;
+/// Largest wrap: one that starts a session carries an ML-KEM-1024 ciphertext.
+pub const WRAP_BYTES_MAX: usize = 4096;
+/// Most wraps of one message.
+pub const WRAPS_MAX: usize = 5_000;
+/// Largest WebSocket frame, and largest REST body.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Largest REST body.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Most members of a group.
+pub const GROUP_MEMBERS_MAX: usize = 1_000;
+/// Most members of a channel or a document chat.
+pub const CHANNEL_MEMBERS_MAX: usize = 5_000;
+/// Most accounts one membership entry may name.
+pub const MEMBERS_AN_ENTRY_MAX: usize = 1_000;
+/// Most active devices of an account.
+pub const DEVICES_ACTIVE_MAX: usize = 10;
+/// Most devices a device list may name, removed ones included.
+pub const DEVICES_LISTED_MAX: usize = 200;
+/// Most one-time prekeys of a set.
+pub const ONE_TIME_PREKEYS_MAX: usize = 100;
+/// Below this many one-time prekeys the relay says `prekeys_low`.
+pub const ONE_TIME_PREKEYS_LOW: usize = 20;
+/// Most devices whose prekey bundles one request may fetch.
+pub const BUNDLES_A_REQUEST_MAX: usize = 100;
+/// Largest sealed keyring.
+pub const KEYRING_BYTES_MAX: usize = 256 * 1024;
+/// Shortest and longest username, in characters of `a-z 0-9 . _ -`.
+pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
+/// Most messages on a page of history, or entries on a page of a membership log.
+pub const PAGE_MAX: usize = 100;
+/// Longest self-destruct timer.
+pub const EXPIRY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Most messages that may be on the way to a device without its acknowledgement.
+pub const DELIVERY_WINDOW_MESSAGES: usize = 32;
+/// Most bytes that may be on the way to a device without its acknowledgement.
+pub const DELIVERY_WINDOW_BYTES: usize = 256 * 1024;
+/// Most frames queued towards one connection.
+pub const OUTBOUND_FRAMES_MAX: usize = 256;
+/// A connection that has not authenticated after this is closed.
+pub const AUTHENTICATE_WITHIN: Duration = Duration::from_secs(5);
+/// How often a quiet connection is asked whether it is alive.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(25);
+/// A connection that has said nothing for this long is dead.
+pub const DEAD_AFTER: Duration = Duration::from_secs(60);
+/// How long an access token is good for.
+pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How long the single-use state of a log-in waits for its second half.
+pub const LOGIN_WITHIN: Duration = Duration::from_secs(60);
+
+/// Tells whether `name` may be a username: lower-case letters, digits, `.`, `_` and `-`.
+#[must_use]
+pub fn is_username(name: &str) -> bool {
+    USERNAME_CHARS.contains(&name.len())
+        && name.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+}
