@@ -1,0 +1,7 @@
+//! What chat-core promises about signed objects and frames, seen from outside.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod devices;
+mod frames;
+mod people;
+mod prekeys;
