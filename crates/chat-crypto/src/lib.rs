@@ -1,1 +1,5 @@
 //! Under construction.
+
+pub mod padding;
+pub mod recovery;
+pub mod safety_number;

@@ -1,0 +1,156 @@
+//! Recovery phrases: 24 words on paper that open the keyring when the password is gone.
+//!
+//! ```text
+//!  32 random bytes ‖ 8 bits of their SHA-256  =  24 × 11 bits  =  24 words of BIP-39's English list
+//! ```
+//!
+//! Only the encoding of BIP-39 is used: the entropy itself is the key material, and there is no
+//! PBKDF2, because 256 random bits need no stretching. Normative: `docs/protocol/keyring.md` §2.
+
+use std::fmt;
+
+use bip0039::{English, Language as _, Mnemonic};
+use rand_core::CryptoRng;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+/// How many words a phrase has.
+pub const WORDS: usize = 24;
+
+/// Why words are not a recovery phrase.
+///
+/// No variant repeats a word: what was typed is almost a secret.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoveryError {
+    /// Not [`WORDS`] words; carries how many there are.
+    #[error("a recovery phrase has 24 words, this has {0}")]
+    WordCount(usize),
+    /// A word that is on no list; carries its place, counted from 1.
+    #[error("word {0} is not in the word list; look for a typing error")]
+    UnknownWord(usize),
+    /// All words are known, but they do not belong together in this order.
+    #[error("the words do not fit together; one is wrong or two are swapped")]
+    Checksum,
+}
+
+/// A recovery phrase.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct RecoveryPhrase([u8; 32]);
+
+impl RecoveryPhrase {
+    /// Draws a new phrase.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut phrase = Self([0; 32]);
+        rng.fill_bytes(&mut phrase.0);
+        phrase
+    }
+
+    /// Reads 24 words, in either case, with any white space between them.
+    ///
+    /// # Errors
+    ///
+    /// [`RecoveryError`]: the number of words, the first unknown word, or the checksum.
+    pub fn parse(text: &str) -> Result<Self, RecoveryError> {
+        let text = Zeroizing::new(text.to_lowercase());
+        let count = text.split_whitespace().count();
+        if count != WORDS {
+            return Err(RecoveryError::WordCount(count));
+        }
+        let unknown = text.split_whitespace().position(|word| English::index_of(word).is_none());
+        if let Some(place) = unknown {
+            return Err(RecoveryError::UnknownWord(place + 1));
+        }
+        let mnemonic =
+            Mnemonic::<English>::from_phrase(text.as_str()).map_err(|_| RecoveryError::Checksum)?;
+        // INVARIANT: 24 words carry 32 bytes.
+        <[u8; 32]>::try_from(mnemonic.entropy()).map(Self).map_err(|_| RecoveryError::Checksum)
+    }
+
+    /// The phrase as lower-case words with single spaces: to be shown once, and written down.
+    #[must_use]
+    pub fn words(&self) -> Zeroizing<String> {
+        // INVARIANT: 32 bytes are a length of entropy that BIP-39 has words for.
+        Mnemonic::<English>::from_entropy(self.0)
+            .map(|mnemonic| Zeroizing::new(mnemonic.into_phrase()))
+            .unwrap_or_default()
+    }
+
+    /// The 32 bytes behind the words.
+    pub(crate) fn entropy(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RecoveryPhrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecoveryPhrase(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng as _;
+
+    use super::*;
+
+    #[test]
+    fn words_written_down_are_read_again() {
+        let phrase = phrase();
+
+        let read = RecoveryPhrase::parse(&phrase.words()).unwrap();
+
+        assert_eq!(read.entropy(), phrase.entropy());
+        assert_eq!(phrase.words().split(' ').count(), WORDS);
+    }
+
+    #[test]
+    fn case_and_white_space_do_not_matter() {
+        let phrase = phrase();
+        let shouted = format!("\n  {}\t", phrase.words().to_uppercase().replace(' ', " \r\n "));
+
+        assert_eq!(RecoveryPhrase::parse(&shouted).unwrap().entropy(), phrase.entropy());
+    }
+
+    #[test]
+    fn the_words_are_those_of_bip39() {
+        // Vectors of BIP-39's reference implementation.
+        assert_eq!(*RecoveryPhrase([0; 32]).words(), format!("{}art", "abandon ".repeat(23)),);
+        assert_eq!(*RecoveryPhrase([0xff; 32]).words(), format!("{}vote", "zoo ".repeat(23)));
+    }
+
+    #[test]
+    fn a_typing_error_is_located() {
+        let mut words: Vec<_> = phrase().words().split(' ').map(str::to_owned).collect();
+        words[6] = "abandom".to_owned();
+
+        let error = RecoveryPhrase::parse(&words.join(" ")).unwrap_err();
+
+        assert_eq!(error, RecoveryError::UnknownWord(7));
+        assert_eq!(error.to_string(), "word 7 is not in the word list; look for a typing error");
+    }
+
+    #[test]
+    fn another_word_of_the_list_breaks_the_checksum() {
+        let wrong = format!("{}vote", "abandon ".repeat(23));
+
+        assert_eq!(RecoveryPhrase::parse(&wrong).unwrap_err(), RecoveryError::Checksum);
+    }
+
+    #[test]
+    fn a_shorter_phrase_is_refused_although_bip39_knows_it() {
+        let twelve = format!("{}about", "abandon ".repeat(11));
+
+        assert_eq!(RecoveryPhrase::parse(&twelve).unwrap_err(), RecoveryError::WordCount(12));
+        assert_eq!(RecoveryPhrase::parse("").unwrap_err(), RecoveryError::WordCount(0));
+    }
+
+    #[test]
+    fn debug_output_shows_nothing() {
+        assert_eq!(format!("{:?}", phrase()), "RecoveryPhrase(..)");
+    }
+
+    fn phrase() -> RecoveryPhrase {
+        RecoveryPhrase::generate(&mut ChaCha20Rng::seed_from_u64(1))
+    }
+}
