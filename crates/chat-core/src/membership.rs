@@ -296,16 +296,28 @@ pub enum MembershipError {
 }
 
 /// A conversation's members and rules, as its log says.
-#[derive(Clone, Debug, Eq, PartialEq)]
+///
+/// Its encoding is for the own store of whoever verified the log; it proves nothing to others.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode)]
+#[cbor(map)]
 pub struct Membership {
+    #[n(0)]
     id: ConversationId,
+    #[n(1)]
     workspace: WorkspaceId,
+    #[n(2)]
     kind: ConversationKind,
+    #[n(3)]
     document: Option<String>,
+    #[n(4)]
     members: BTreeMap<AccountId, Role>,
+    #[n(5)]
     policy: Policy,
+    #[n(6)]
     index: u64,
+    #[n(7)]
     head: Digest,
+    #[n(8)]
     at: Timestamp,
 }
 

@@ -114,6 +114,17 @@ fn nobody_is_a_member_twice() {
     );
 }
 
+#[test]
+fn a_stored_membership_continues_where_it_was() {
+    let mut group = group();
+    group.apply(&next(&group, ALICE, add(CAROL, Role::Member))).unwrap();
+
+    let mut stored: Membership = crate::codec::from_bytes(&crate::codec::to_bytes(&group)).unwrap();
+
+    assert_eq!(stored, group);
+    assert_eq!(stored.apply(&next(&group, ALICE, Change::Remove { account: BOB })), Ok(()));
+}
+
 fn group() -> Membership {
     let members = [(ALICE, Role::Admin), (BOB, Role::Member)];
     Membership::create(&creation(ConversationKind::Group, &members)).unwrap()
