@@ -1,1 +1,5 @@
 //! Under construction.
+
+pub mod bus;
+pub mod clock;
+pub mod storage;
