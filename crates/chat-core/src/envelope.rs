@@ -286,6 +286,13 @@ pub struct SignedContent {
     /// The digest of the encoded content.
     #[n(4)]
     pub content: Digest,
+    /// The digest of the encoded header, so that no recipient can give the content another time
+    /// or another timer.
+    #[n(5)]
+    pub header: Digest,
+    /// The envelope's commitment: with it, what was signed has one binding only.
+    #[n(6)]
+    pub commitment: Digest,
 }
 
 impl SignedContent {
