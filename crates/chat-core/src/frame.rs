@@ -25,6 +25,8 @@ use crate::receipt::{Sequence, SignedReceipt};
 use crate::reject::Reject;
 use crate::time::Timestamp;
 
+/// Where the WebSocket is, at a relay.
+pub const SOCKET_PATH: &str = "/v1/socket";
 /// The WebSocket sub-protocol of CBOR frames.
 pub const SUBPROTOCOL_CBOR: &str = "sealwire.v1.cbor";
 /// The WebSocket sub-protocol of JSON frames.

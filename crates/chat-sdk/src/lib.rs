@@ -1,1 +1,18 @@
-//! Under construction.
+//! The Sealwire client: it remembers, retries and synchronises, so that an app only talks.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`error`] | the one error apps see |
+//! | [`clock`], [`random`] | time and randomness, as ports |
+//! | [`store`] | everything a device remembers, encrypted |
+//! | [`transport`] | the way to a relay, as a port |
+//!
+//! Absent on purpose: user interface, and anything of the relay's; this crate never links it.
+
+pub mod clock;
+pub mod error;
+pub mod random;
+pub mod store;
+pub mod transport;
+
+pub use crate::error::{Error, Kind, Result};

@@ -1,0 +1,118 @@
+//! Time as the SDK sees it: one port, the system's clock, and one that tests move by hand.
+//!
+//! Deadlines (expiry, prekey ages) go by [`Clock::now`] and [`Clock::wait_until`]. Pauses between
+//! attempts on the network go by [`Clock::pause`]: they are about the other side's patience, so
+//! even the manual clock lets them pass in real time.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chat_core::time::Timestamp;
+use tokio::sync::watch;
+
+/// A wait that ends by itself.
+pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where the time comes from.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// What time it is.
+    fn now(&self) -> Timestamp;
+
+    /// Ends when [`Clock::now`] has reached `at`.
+    fn wait_until(&self, at: Timestamp) -> Wait;
+
+    /// Ends after `duration` of real time.
+    fn pause(&self, duration: Duration) -> Wait {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// The longest single sleep: a clock that is set back or forth is noticed this late.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// The device's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::default().after(since)
+    }
+
+    fn wait_until(&self, at: Timestamp) -> Wait {
+        Box::pin(async move {
+            loop {
+                let left = at.since(Self.now());
+                if left.is_zero() {
+                    return;
+                }
+                tokio::time::sleep(left.min(LOOK_AGAIN_AFTER)).await;
+            }
+        })
+    }
+}
+
+/// A clock that stands still until it is moved; clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct ManualClock(watch::Sender<Timestamp>);
+
+impl ManualClock {
+    /// A clock that shows `now`.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self(watch::Sender::new(now))
+    }
+
+    /// Moves the clock forward and wakes who waited for it.
+    pub fn advance(&self, by: Duration) {
+        self.0.send_modify(|now| *now = now.after(by));
+    }
+
+    /// Sets the clock, back if need be.
+    pub fn set(&self, now: Timestamp) {
+        self.0.send_replace(now);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.borrow()
+    }
+
+    fn wait_until(&self, at: Timestamp) -> Wait {
+        let mut shown = self.0.subscribe();
+        Box::pin(async move {
+            if shown.wait_for(|now| *now >= at).await.is_err() {
+                // Nobody can move the clock any more, so this moment never comes.
+                std::future::pending().await
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_a_wait_when_it_gets_there() {
+        let clock = ManualClock::at(Timestamp::from_millis(1000));
+        let wait = tokio::spawn(clock.wait_until(Timestamp::from_millis(3000)));
+
+        clock.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+        assert!(!wait.is_finished());
+
+        clock.advance(Duration::from_secs(1));
+        wait.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_wait_for_the_past_is_over() {
+        SystemClock.wait_until(Timestamp::from_millis(1)).await;
+        ManualClock::at(Timestamp::from_millis(2)).wait_until(Timestamp::from_millis(1)).await;
+    }
+}

@@ -1,0 +1,171 @@
+//! The store: everything a device remembers, in one encrypted SQLite file.
+//!
+//! ```text
+//!  async callers ──closures──▶ channel ──▶ store thread ── SQLCipher connection ── file
+//!        ◀───────── results ─────────────────────┘           WAL, synchronous=FULL
+//! ```
+//!
+//! [`Store::write`] runs a closure in one IMMEDIATE transaction, [`Store::read`] in a deferred one.
+//! What a closure does happens as a whole or not at all, also between two processes that have the
+//! same file open (an app and its notification extension): a ratchet that is loaded, advanced and
+//! saved in one closure moves once. No SQLite call runs on an async worker.
+//!
+//! | file | tables |
+//! |---|---|
+//! | [`schema`] | all of them, with migrations |
+//! | [`account`] | `account`, `tokens`: who we are |
+//! | [`prekeys`] | `prekey_sets`: our secrets for handshakes others start |
+//! | [`peers`] | `peers`: others' pinned identity keys and device lists |
+//! | [`sessions`] | `sessions`: ratchets, one row a device of somebody |
+//!
+//! Deleted content is overwritten (`secure_delete=ON`), and [`Store::scrub`] empties the WAL.
+//! Absent: a wasm executor; on the web the same closures will run in a worker of their own.
+
+pub mod account;
+mod columns;
+mod connection;
+pub mod key;
+pub mod peers;
+pub mod prekeys;
+pub mod schema;
+pub mod sessions;
+mod thread;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use self::columns::{blob, millis, timestamp};
+pub use self::key::StoreKey;
+use self::thread::StoreThread;
+use crate::error::{Kind, Result};
+
+/// A handle to the store; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    thread: StoreThread,
+}
+
+/// Where a store is.
+#[derive(Debug)]
+pub enum Place {
+    /// In a file, made if there is none.
+    File {
+        /// The file; SQLite puts a `-wal` and a `-shm` beside it.
+        path: PathBuf,
+        /// What opens it.
+        key: StoreKey,
+    },
+    /// In memory: gone with the last handle.
+    Memory,
+}
+
+impl Store {
+    /// Opens the store, making and migrating it as needed.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreLocked`] for another key or a file that is no store, [`Kind::StoreTooNew`] for
+    /// one of a newer version, [`Kind::StoreFailed`] if the file cannot be opened.
+    pub async fn open(place: Place) -> Result<Self> {
+        let thread = StoreThread::start(move || {
+            let mut connection = match &place {
+                Place::File { path, key } => connection::open_file(path, key)?,
+                Place::Memory => connection::open_memory()?,
+            };
+            schema::migrate(&mut connection)?;
+            Ok(connection)
+        });
+        Ok(Self { thread: thread.await? })
+    }
+
+    /// A store in memory, for tests and for people who leave nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`] without memory.
+    pub async fn in_memory() -> Result<Self> {
+        Self::open(Place::Memory).await
+    }
+
+    /// Runs `work` in one IMMEDIATE transaction: committed and flushed when this returns `Ok`,
+    /// without a trace when it returns `Err`.
+    ///
+    /// Work that was begun is finished even if the caller stops waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`; [`Kind::StoreBusy`] if another process holds the store;
+    /// [`Kind::Closed`] after [`Store::close`].
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.transact(TransactionBehavior::Immediate, work).await
+    }
+
+    /// Runs `work` on one unchanging view of the store; what it writes is undone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.thread
+            .run(move |connection| {
+                let tx = connection.transaction()?;
+                let value = work(&tx)?;
+                tx.rollback()?;
+                Ok(value)
+            })
+            .await
+    }
+
+    async fn transact<T: Send + 'static>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.thread
+            .run(move |connection| {
+                let tx = connection.transaction_with_behavior(behavior)?;
+                let value = work(&tx)?;
+                tx.commit()?;
+                Ok(value)
+            })
+            .await
+    }
+
+    /// Empties the write-ahead log, so that nothing deleted before is left in any file.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreBusy`] while another process reads an older state: try again.
+    pub async fn scrub(&self) -> Result<()> {
+        self.thread.run(|connection| scrub(connection)).await
+    }
+
+    /// Finishes what was begun, closes the file and ends the store for all handles.
+    pub async fn close(&self) {
+        self.thread.close().await;
+    }
+}
+
+fn scrub(connection: &Connection) -> Result<()> {
+    let busy: bool = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        .map(|busy| busy != 0)?;
+    if busy { Err(Kind::StoreBusy.into()) } else { Ok(()) }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+//! `account`, `tokens`, `facts`: who we are, and what proves it.
+
+use chat_core::id::{AccountId, DeviceAddress, DeviceId, WorkspaceId};
+use chat_core::time::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use zeroize::Zeroizing;
+
+use super::columns::{blob, millis, timestamp};
+use crate::error::{Kind, Result};
+
+/// Whether this device may talk to the relay.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AccountState {
+    /// It may.
+    Active,
+    /// Its owner logged it out.
+    LoggedOut,
+    /// The account removed it.
+    Removed,
+}
+
+/// The account's row: ids, and secrets as snapshots.
+#[derive(Clone, Debug)]
+pub struct AccountRow {
+    /// The relay's origin.
+    pub relay: String,
+    /// Account and device.
+    pub address: DeviceAddress,
+    /// The account's name.
+    pub username: String,
+    /// The account's workspace.
+    pub workspace: WorkspaceId,
+    /// Snapshot of the device's secrets.
+    pub device_secrets: Snapshot,
+    /// Snapshot of the keyring.
+    pub keyring: Snapshot,
+    /// Snapshot of what seals the keyring anew.
+    pub keyring_lock: Snapshot,
+    /// The highest number of a keyring seen.
+    pub keyring_number: u64,
+    /// Our own published devices, CBOR.
+    pub devices: Vec<u8>,
+    /// The number of the list in them.
+    pub devices_number: u32,
+    /// Whether the device may talk to the relay.
+    pub state: AccountState,
+    /// When the row was made.
+    pub created_at: Timestamp,
+}
+
+/// The bytes of a secret state; erased when dropped, never printed.
+#[derive(Clone)]
+pub struct Snapshot(Zeroizing<Vec<u8>>);
+
+impl Snapshot {
+    /// The bytes, for the state's own `from_snapshot`.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for Snapshot {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Snapshot(..)")
+    }
+}
+
+/// The account of this store.
+///
+/// # Errors
+///
+/// [`Kind::StoreEmpty`] if there is none yet.
+pub fn load(tx: &Transaction<'_>) -> Result<AccountRow> {
+    tx.query_row("SELECT * FROM account WHERE only = 1", [], read)
+        .optional()?
+        .ok_or_else(|| Kind::StoreEmpty.into())
+}
+
+/// Tells whether there is an account.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn exists(tx: &Transaction<'_>) -> Result<bool> {
+    Ok(tx.query_row("SELECT EXISTS (SELECT 1 FROM account)", [], |row| row.get(0))?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<AccountRow> {
+    let snapshot = |column: &str| row.get(column).map(|bytes| Snapshot(Zeroizing::new(bytes)));
+    Ok(AccountRow {
+        relay: row.get("relay")?,
+        address: DeviceAddress {
+            account: blob::<AccountId>(row, "account")?,
+            device: blob::<DeviceId>(row, "device")?,
+        },
+        username: row.get("username")?,
+        workspace: blob(row, "workspace")?,
+        device_secrets: snapshot("device_secrets")?,
+        keyring: snapshot("keyring")?,
+        keyring_lock: snapshot("keyring_lock")?,
+        keyring_number: row.get("keyring_number")?,
+        devices: row.get("devices")?,
+        devices_number: row.get("devices_number")?,
+        state: match row.get("state")? {
+            1 => AccountState::Active,
+            2 => AccountState::LoggedOut,
+            _ => AccountState::Removed,
+        },
+        created_at: timestamp(row.get("created_at")?),
+    })
+}
+
+/// Adds the account; a store has one in its lifetime.
+///
+/// # Errors
+///
+/// [`Kind::StoreInUse`] if there is one already.
+pub fn insert(tx: &Transaction<'_>, account: &AccountRow) -> Result<()> {
+    if exists(tx)? {
+        return Err(Kind::StoreInUse.into());
+    }
+    tx.execute(
+        "INSERT INTO account (only, relay, account, device, username, workspace, device_secrets,
+            keyring, keyring_lock, keyring_number, devices, devices_number, state, created_at)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        params![
+            account.relay,
+            account.address.account.as_bytes(),
+            account.address.device.as_bytes(),
+            account.username,
+            account.workspace.as_bytes(),
+            account.device_secrets.as_bytes(),
+            account.keyring.as_bytes(),
+            account.keyring_lock.as_bytes(),
+            account.keyring_number,
+            account.devices,
+            account.devices_number,
+            state_number(account.state),
+            millis(account.created_at),
+        ],
+    )?;
+    Ok(())
+}
+
+fn state_number(state: AccountState) -> i64 {
+    match state {
+        AccountState::Active => 1,
+        AccountState::LoggedOut => 2,
+        AccountState::Removed => 3,
+    }
+}
+
+/// Notes whether the device may still talk to the relay.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn set_state(tx: &Transaction<'_>, state: AccountState) -> Result<()> {
+    tx.execute("UPDATE account SET state = ?1", [state_number(state)])?;
+    Ok(())
+}
+
+/// Replaces our own published devices.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn set_devices(tx: &Transaction<'_>, devices: &[u8], number: u32) -> Result<()> {
+    tx.execute("UPDATE account SET devices = ?1, devices_number = ?2", params![devices, number])?;
+    Ok(())
+}
+
+/// Replaces the keyring and its number.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn set_keyring(tx: &Transaction<'_>, keyring: &Snapshot, number: u64) -> Result<()> {
+    tx.execute(
+        "UPDATE account SET keyring = ?1, keyring_number = ?2",
+        params![keyring.as_bytes(), number],
+    )?;
+    Ok(())
+}
+
+/// The tokens as they are stored.
+#[derive(Clone)]
+pub struct TokensRow {
+    /// The access token.
+    pub access: Zeroizing<String>,
+    /// When it runs out.
+    pub expires_at: Timestamp,
+    /// The refresh token: good once.
+    pub refresh: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for TokensRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokensRow").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// The newest tokens, if there are some.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn tokens(tx: &Transaction<'_>) -> Result<Option<TokensRow>> {
+    let row = tx.query_row("SELECT access, expires_at, refresh FROM tokens", [], |row| {
+        Ok(TokensRow {
+            access: Zeroizing::new(row.get("access")?),
+            expires_at: timestamp(row.get("expires_at")?),
+            refresh: Zeroizing::new(row.get("refresh")?),
+        })
+    });
+    Ok(row.optional()?)
+}
+
+/// Replaces the tokens.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn set_tokens(tx: &Transaction<'_>, tokens: &TokensRow) -> Result<()> {
+    tx.execute(
+        "INSERT INTO tokens (only, access, expires_at, refresh) VALUES (1, ?1, ?2, ?3)
+         ON CONFLICT (only) DO UPDATE SET
+            access = excluded.access, expires_at = excluded.expires_at, refresh = excluded.refresh",
+        params![tokens.access.as_str(), millis(tokens.expires_at), tokens.refresh.as_str()],
+    )?;
+    Ok(())
+}
+
+/// Forgets the tokens, at log-out.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn forget_tokens(tx: &Transaction<'_>) -> Result<()> {
+    tx.execute("DELETE FROM tokens", [])?;
+    Ok(())
+}
+
+/// A small fact by its name, for example the relay's epoch.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn fact(tx: &Transaction<'_>, name: &str) -> Result<Option<Vec<u8>>> {
+    let value = tx.query_row("SELECT value FROM facts WHERE name = ?1", [name], |row| row.get(0));
+    Ok(value.optional()?)
+}
+
+/// Notes a small fact.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn set_fact(tx: &Transaction<'_>, name: &str, value: &[u8]) -> Result<()> {
+    tx.execute(
+        "INSERT INTO facts (name, value) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        params![name, value],
+    )?;
+    Ok(())
+}

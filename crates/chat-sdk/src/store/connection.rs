@@ -1,0 +1,53 @@
+//! Opening the connection: the key first, then every setting that the store's promises rest on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::key::StoreKey;
+use crate::error::{Kind, Result};
+
+/// How long a transaction waits for another process's.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// `synchronous=FULL`: what was committed survives a power cut. `secure_delete=ON`: deleted content
+/// is overwritten in its page, where `FAST` would leave it in free pages.
+const SETTINGS: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA secure_delete = ON;
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA temp_store = MEMORY;
+";
+
+pub(super) fn open_file(path: &Path, key: &StoreKey) -> Result<Connection> {
+    make_private(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Refusals are returned; SQLCipher would also print them.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
+    connection.execute_batch(&key.pragma())?;
+    connection.execute_batch("PRAGMA cipher_memory_security = ON")?;
+    // The first read shows whether the key fits.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.execute_batch(SETTINGS)?;
+    Ok(connection)
+}
+
+pub(super) fn open_memory() -> Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch(SETTINGS)?;
+    Ok(connection)
+}
+
+/// Makes the file, readable by its owner only, before SQLite would make it readable by others.
+fn make_private(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| Kind::StoreFailed.because(error))
+}

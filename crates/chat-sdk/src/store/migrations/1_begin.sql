@@ -1,0 +1,180 @@
+-- Who we are. One row once there is an account.
+CREATE TABLE account (
+    only           INTEGER PRIMARY KEY CHECK (only = 1),
+    relay          TEXT    NOT NULL,
+    account        BLOB    NOT NULL CHECK (length(account) = 16),
+    device         BLOB    NOT NULL CHECK (length(device) = 16),
+    username       TEXT    NOT NULL,
+    workspace      BLOB    NOT NULL CHECK (length(workspace) = 16),
+    device_secrets BLOB    NOT NULL,  -- snapshot
+    keyring        BLOB    NOT NULL,  -- snapshot
+    keyring_lock   BLOB    NOT NULL,  -- snapshot
+    keyring_number INTEGER NOT NULL,  -- highest seen; the relay may not go back
+    devices        BLOB    NOT NULL,  -- PublishedDevices, CBOR
+    devices_number INTEGER NOT NULL,
+    state          INTEGER NOT NULL,  -- 1 active, 2 logged out, 3 removed
+    created_at     INTEGER NOT NULL
+) STRICT;
+
+-- What proves to the relay who we are, for a while.
+CREATE TABLE tokens (
+    only       INTEGER PRIMARY KEY CHECK (only = 1),
+    access     TEXT    NOT NULL,
+    expires_at INTEGER NOT NULL,
+    refresh    TEXT    NOT NULL
+) STRICT;
+
+-- Small facts that have no table of their own, such as the relay's epoch.
+CREATE TABLE facts (
+    name  TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Our prekeys, secret halves; a spent one-time prekey is gone from its snapshot.
+CREATE TABLE prekey_sets (
+    number     INTEGER PRIMARY KEY,
+    secrets    BLOB    NOT NULL,  -- snapshot
+    upload     BLOB,              -- PrekeyUpload, CBOR, until the relay has it
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- Handshakes over last-resort prekeys, so that none is taken twice while the set is kept.
+CREATE TABLE last_resort_handshakes (
+    handshake  BLOB    PRIMARY KEY,  -- digest of the wrap
+    set_number INTEGER NOT NULL REFERENCES prekey_sets (number) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+-- Other people: the identity key first seen, and the newest device list.
+CREATE TABLE peers (
+    account          BLOB    PRIMARY KEY CHECK (length(account) = 16),
+    username         TEXT    NOT NULL,
+    identity_key     BLOB    NOT NULL CHECK (length(identity_key) = 32),
+    verified_at      INTEGER,           -- when safety numbers were compared
+    devices          BLOB    NOT NULL,  -- PublishedDevices, CBOR, verified before it came here
+    devices_number   INTEGER NOT NULL,
+    envelope_keys    BLOB    NOT NULL,  -- Unverified<EnvelopeKeys>, CBOR
+    envelope_epoch   INTEGER NOT NULL,
+    fetched_at       INTEGER NOT NULL,
+    stale            INTEGER NOT NULL,  -- 1 when the relay said there is a newer list
+    offered_identity BLOB               -- a changed key that nobody has accepted yet
+) STRICT;
+CREATE INDEX peers_by_username ON peers (username);
+
+-- Ratchets: all sessions with one device of somebody.
+CREATE TABLE sessions (
+    account    BLOB    NOT NULL CHECK (length(account) = 16),
+    device     BLOB    NOT NULL CHECK (length(device) = 16),
+    snapshot   BLOB    NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (account, device)
+) STRICT;
+
+CREATE TABLE conversations (
+    id               BLOB    PRIMARY KEY CHECK (length(id) = 16),
+    kind             INTEGER NOT NULL,           -- ConversationKind
+    title            TEXT,
+    peer             BLOB,                       -- the other one, in a direct conversation
+    membership       BLOB    NOT NULL,           -- Membership, CBOR: what the log comes to
+    membership_index INTEGER NOT NULL,           -- of its last entry
+    state            INTEGER NOT NULL,           -- 1 active, 2 left or removed
+    created_at       INTEGER NOT NULL,
+    active_at        INTEGER NOT NULL,
+    sent_number      INTEGER NOT NULL DEFAULT 0, -- this device's messages so far
+    sent_binding     BLOB    NOT NULL DEFAULT (zeroblob(32)) CHECK (length(sent_binding) = 32)
+) STRICT;
+CREATE INDEX conversations_by_peer ON conversations (peer) WHERE peer IS NOT NULL;
+CREATE INDEX conversations_by_activity ON conversations (active_at);
+
+-- Membership logs as they were signed, and who is in them now.
+CREATE TABLE membership_entries (
+    conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    place        INTEGER NOT NULL,
+    entry        BLOB    NOT NULL,  -- SignedEntry, CBOR, verified before it came here
+    PRIMARY KEY (conversation, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE members (
+    conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    account      BLOB    NOT NULL CHECK (length(account) = 16),
+    role         INTEGER NOT NULL,  -- Role
+    PRIMARY KEY (conversation, account)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_by_account ON members (account);
+
+-- How far we are in each conversation's log.
+CREATE TABLE cursors (
+    conversation BLOB    PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+    applied      INTEGER NOT NULL DEFAULT 0,  -- committed here
+    acknowledged INTEGER NOT NULL DEFAULT 0   -- told to the relay
+) STRICT, WITHOUT ROWID;
+
+-- Messages, ours and others'. `place` is the local order of those without a sequence yet.
+CREATE TABLE messages (
+    place          INTEGER PRIMARY KEY AUTOINCREMENT,
+    id             BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
+    conversation   BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    sender_account BLOB    NOT NULL CHECK (length(sender_account) = 16),
+    sender_device  BLOB    NOT NULL CHECK (length(sender_device) = 16),
+    outgoing       INTEGER NOT NULL,  -- 1 if this account sent it
+    number         INTEGER,           -- the sending device's count; absent until sealed
+    previous       BLOB,              -- binding of that device's message before
+    sequence       INTEGER,           -- absent until accepted
+    sent_at        INTEGER NOT NULL,
+    received_at    INTEGER,           -- the relay's time of acceptance
+    kind           TEXT    NOT NULL,
+    body           BLOB    NOT NULL,
+    authenticity   INTEGER NOT NULL,  -- Suite: 1 deniable, 2 signed
+    status         INTEGER NOT NULL,  -- 1 queued, 2 sent, 3 delivered, 4 seen, 5 failed
+    failure        TEXT,              -- the code of the error, when failed
+    expiry_mode    INTEGER,           -- ExpiryMode
+    expiry_ms      INTEGER,
+    deadline       INTEGER,           -- set once the timer runs
+    seen_at        INTEGER            -- when this account saw it
+) STRICT;
+CREATE UNIQUE INDEX messages_by_sequence ON messages (conversation, sequence)
+    WHERE sequence IS NOT NULL;
+CREATE INDEX messages_by_conversation ON messages (conversation, place);
+CREATE INDEX messages_by_deadline ON messages (deadline) WHERE deadline IS NOT NULL;
+
+-- What is to be sent; the order within a conversation is the order of `place`.
+CREATE TABLE outbox (
+    place           INTEGER PRIMARY KEY AUTOINCREMENT,
+    message         BLOB    NOT NULL UNIQUE REFERENCES messages (id) ON DELETE CASCADE,
+    conversation    BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    state           INTEGER NOT NULL,  -- 1 queued, 2 sealed
+    envelope        BLOB,              -- Envelope, CBOR: the bytes that every attempt sends
+    attempts        INTEGER NOT NULL,
+    next_attempt_at INTEGER NOT NULL,
+    CHECK ((state = 2) = (envelope IS NOT NULL))
+) STRICT;
+CREATE INDEX outbox_by_conversation ON outbox (conversation, place);
+
+-- Each sending device's last message in a conversation, so that gaps and forks show.
+CREATE TABLE last_heard (
+    conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    account      BLOB    NOT NULL CHECK (length(account) = 16),
+    device       BLOB    NOT NULL CHECK (length(device) = 16),
+    number       INTEGER NOT NULL,
+    binding      BLOB    NOT NULL CHECK (length(binding) = 32),
+    PRIMARY KEY (conversation, account, device)
+) STRICT, WITHOUT ROWID;
+
+-- Each device's furthest receipt of a kind; our own ones wait here until the relay has them.
+CREATE TABLE receipts (
+    conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    account      BLOB    NOT NULL CHECK (length(account) = 16),
+    device       BLOB    NOT NULL CHECK (length(device) = 16),
+    kind         INTEGER NOT NULL,  -- ReceiptKind
+    up_to        INTEGER NOT NULL,
+    at           INTEGER NOT NULL,
+    pending      BLOB,              -- SignedReceipt, CBOR: ours, not sent yet
+    PRIMARY KEY (conversation, account, device, kind)
+) STRICT, WITHOUT ROWID;
+
+-- Messages that are gone, so that a redelivery does not bring them back.
+CREATE TABLE tombstones (
+    message      BLOB    PRIMARY KEY CHECK (length(message) = 16),
+    conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    sequence     INTEGER,
+    reason       INTEGER NOT NULL,  -- 1 expired, 2 deleted, 3 not readable here
+    at           INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

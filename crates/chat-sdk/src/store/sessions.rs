@@ -1,0 +1,89 @@
+//! `sessions`: the ratchets with each device of somebody, as snapshots.
+//!
+//! Load, advance and save in one [`Store::write`](super::Store::write), or a ratchet moves twice.
+
+use chat_core::id::{AccountId, DeviceAddress};
+use chat_core::time::Timestamp;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use zeroize::Zeroizing;
+
+use super::columns::{blob, millis};
+use crate::error::Result;
+
+/// The snapshot of all sessions with `theirs`.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn load_snapshot(
+    tx: &Transaction<'_>,
+    theirs: DeviceAddress,
+) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let snapshot = tx
+        .prepare_cached("SELECT snapshot FROM sessions WHERE account = ?1 AND device = ?2")?
+        .query_row(params![theirs.account.as_bytes(), theirs.device.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(snapshot.map(Zeroizing::new))
+}
+
+/// Replaces the snapshot of all sessions with `theirs`.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn save_snapshot(
+    tx: &Transaction<'_>,
+    theirs: DeviceAddress,
+    snapshot: &[u8],
+    now: Timestamp,
+) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO sessions (account, device, snapshot, updated_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (account, device) DO UPDATE SET
+            snapshot = excluded.snapshot, updated_at = excluded.updated_at",
+    )?
+    .execute(params![
+        theirs.account.as_bytes(),
+        theirs.device.as_bytes(),
+        snapshot,
+        millis(now)
+    ])?;
+    Ok(())
+}
+
+/// The devices of `account` that we have sessions with.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn devices(tx: &Transaction<'_>, account: AccountId) -> Result<Vec<DeviceAddress>> {
+    let mut statement =
+        tx.prepare_cached("SELECT device FROM sessions WHERE account = ?1 ORDER BY device")?;
+    let rows = statement.query_map([account.as_bytes()], |row| {
+        Ok(DeviceAddress { account, device: blob(row, "device")? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Erases all sessions with `theirs`, when the device was removed.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn forget(tx: &Transaction<'_>, theirs: DeviceAddress) -> Result<()> {
+    tx.execute(
+        "DELETE FROM sessions WHERE account = ?1 AND device = ?2",
+        params![theirs.account.as_bytes(), theirs.device.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// Erases all sessions with all devices of `account`, when its identity key changed.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn forget_account(tx: &Transaction<'_>, account: AccountId) -> Result<()> {
+    tx.execute("DELETE FROM sessions WHERE account = ?1", [account.as_bytes()])?;
+    Ok(())
+}

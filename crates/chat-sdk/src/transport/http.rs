@@ -1,0 +1,105 @@
+//! REST over reqwest: HTTPS by rustls, one pool of connections, answers read up to their limit.
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    ANSWER_BYTES_MAX, ANSWER_WITHIN, AccessToken, Answer, CONNECT_WITHIN, Link, Method, Origin,
+    Request, Transport, websocket,
+};
+use crate::error::{Error, Kind, Result};
+
+/// The network.
+#[derive(Clone, Debug)]
+pub struct Network {
+    origin: Origin,
+    http: reqwest::Client,
+}
+
+impl Network {
+    /// Prepares the way to a relay; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Internal`] if TLS cannot be set up on this system.
+    pub fn to(origin: Origin) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(ANSWER_WITHIN)
+            // SECURITY: a redirect would take the token to wherever the relay says.
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("sealwire/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Kind::Internal.because(error))?;
+        Ok(Self { origin, http })
+    }
+}
+
+#[async_trait]
+impl Transport for Network {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    async fn request(&self, request: Request) -> Result<Answer> {
+        let url = self.origin.http(&request.path);
+        let mut builder = match request.method {
+            Method::Get => self.http.get(url),
+            Method::Post => self.http.post(url),
+            Method::Put => self.http.put(url),
+            Method::Delete => self.http.delete(url),
+        };
+        if let Some(token) = &request.token {
+            builder = builder.bearer_auth(token.as_str());
+        }
+        if let Some(body) = request.body {
+            builder = builder.header("content-type", "application/json").body(body);
+        }
+        let mut response = builder.send().await.map_err(unreachable_relay)?;
+        let status = response.status().as_u16();
+        Ok(Answer { status, body: read(&mut response).await? })
+    }
+
+    async fn connect(&self, token: &AccessToken) -> Result<Link> {
+        websocket::connect(&self.origin, token).await
+    }
+}
+
+async fn read(response: &mut reqwest::Response) -> Result<Bytes> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable_relay)? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(Kind::RelayFault.into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn unreachable_relay(error: reqwest::Error) -> Error {
+    // A URL may name somebody.
+    Kind::RelayUnreachable.because(error.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_relay_that_is_not_there_is_unreachable() {
+        // A port that was free a moment ago and that nobody listens on.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        drop(listener);
+        let network = Network::to(origin).unwrap();
+        let request =
+            Request { method: Method::Get, path: "/healthz".into(), body: None, token: None };
+
+        let error = network.request(request).await.unwrap_err();
+        let no_link = network.connect(&AccessToken::default()).await.unwrap_err();
+
+        assert_eq!(error.code(), "relay_unreachable");
+        assert!(error.is_transient());
+        assert_eq!(no_link.code(), "relay_unreachable");
+    }
+}
