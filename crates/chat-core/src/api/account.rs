@@ -1,4 +1,8 @@
 //! Accounts: their names, public keys, and sealed keyring.
+//!
+//! Two of the caller's own things are replaced by signed objects that need no body of their own:
+//! `PUT /v1/account/devices` takes [`PublishedDevices`] (the next list; this is how a device is
+//! removed), `PUT /v1/account/envelope-keys` the next epoch of [`EnvelopeKeys`], signed.
 
 use serde::{Deserialize, Serialize};
 
