@@ -1,2 +1,106 @@
-//! Under construction.
-fn main() {}
+//! The task runner: one verb for each thing one does to this repository.
+//!
+//! ```text
+//!  cargo xtask check      formatting, lints, documentation, dependency policy
+//!  cargo xtask test       every test, on a private PostgreSQL and Redis
+//!  cargo xtask services   the same two servers, for a command or until Ctrl-C
+//!  cargo xtask bench      what the cryptography costs
+//!  cargo xtask load       what the relay bears
+//!  cargo xtask vectors    rewrites the test vectors of the protocol
+//!  cargo xtask demo       the quickstart
+//! ```
+//!
+//! `.ci/run` and the workflows call the same verbs, so that a green run here is a green run there.
+//! Progress goes to standard error; standard output belongs to the commands that are run.
+
+mod bench;
+mod check;
+mod command;
+mod demo;
+mod failure;
+#[cfg(unix)]
+mod instance;
+mod load;
+mod services;
+mod signals;
+mod test;
+#[cfg(unix)]
+mod tools;
+mod vectors;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "One verb for each check of this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check formatting, lints, documentation and dependency policy
+    Check,
+    /// Run every test on a private PostgreSQL and Redis, e.g. `test -- -p relay-server`
+    Test {
+        /// Arguments for `cargo test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Start a private PostgreSQL and Redis for a command, or until Ctrl-C
+    Services {
+        /// The command and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Measure the cryptography
+    Bench {
+        /// Arguments for the benchmark
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run the load generator, e.g. `load -- --help`
+    Load {
+        /// Arguments for the load generator
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Rewrite the protocol's test vectors and show what changed
+    Vectors,
+    /// Run the quickstart: a relay, two people and a group
+    Demo {
+        /// Arguments for the quickstart
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let verb = Arguments::parse().verb;
+    match signals::listen().and_then(|()| run(verb)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.was_told_already() {
+                command::say(&failure.to_string());
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Check => check::run(),
+        Verb::Test { arguments } => test::run(&arguments),
+        Verb::Services { command } => services::run(&command),
+        Verb::Bench { arguments } => bench::run(&arguments),
+        Verb::Load { arguments } => load::run(&arguments),
+        Verb::Vectors => vectors::run(),
+        Verb::Demo { arguments } => demo::run(&arguments),
+    }
+}
