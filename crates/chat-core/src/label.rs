@@ -77,6 +77,10 @@ labels! {
     KEYRING = "sealwire/1/aad/keyring";
     /// A safety number.
     SAFETY_NUMBER = "sealwire/1/hash/safety-number";
+
+    // Derivations: the relay's own.
+    /// A key that signs access tokens.
+    TOKEN_KEY = "sealwire/1/kdf/token-key";
 }
 
 #[cfg(test)]

@@ -1,0 +1,236 @@
+//! Counters for operators, written in Prometheus' text format. No label names a user.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use chat_core::reject::RejectCode;
+
+use crate::bus::{BusHealth, Connected};
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    /// WebSocket connections that are authenticated now.
+    pub connections: Gauge,
+    /// Messages that became durable.
+    pub accepted: Counter,
+    /// Resends that were recognised.
+    pub duplicates: Counter,
+    /// Messages handed to devices.
+    pub delivered: Counter,
+    /// Reads of a conversation's log for a connected device.
+    pub log_reads: Counter,
+    /// Messages whose timer ended.
+    pub expired: Counter,
+    /// Connections that lost their queue because they were too slow.
+    pub lagged: Counter,
+    /// Messages in one commit.
+    pub commit_messages: Histogram<12>,
+    /// Seconds from the writer's first look at a batch to the end of its commit.
+    pub commit_seconds: Histogram<12>,
+    rejects: Vec<Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            connections: Gauge::default(),
+            accepted: Counter::default(),
+            duplicates: Counter::default(),
+            delivered: Counter::default(),
+            log_reads: Counter::default(),
+            expired: Counter::default(),
+            lagged: Counter::default(),
+            commit_messages: Histogram::with_bounds([
+                1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 192.0, 256.0, 384.0, 512.0,
+            ]),
+            commit_seconds: Histogram::with_bounds([
+                0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 1.0, 4.0,
+            ]),
+            rejects: RejectCode::ALL.iter().map(|_| Counter::default()).collect(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a refusal.
+    pub fn rejected(&self, code: RejectCode) {
+        let place = RejectCode::ALL.iter().position(|known| *known == code);
+        if let Some(counter) = place.and_then(|place| self.rejects.get(place)) {
+            counter.add(1);
+        }
+    }
+
+    /// Writes everything down.
+    #[must_use]
+    pub fn render(&self, bus: BusHealth) -> String {
+        let mut text = String::with_capacity(8 * 1024);
+        for (name, help, counter) in [
+            ("accepted_total", "Messages that became durable.", &self.accepted),
+            ("duplicates_total", "Resends that were recognised.", &self.duplicates),
+            ("delivered_total", "Messages handed to devices.", &self.delivered),
+            ("log_reads_total", "Reads of a log for a connected device.", &self.log_reads),
+            ("expired_total", "Messages whose timer ended.", &self.expired),
+            ("lagged_total", "Connections that lost their queue.", &self.lagged),
+        ] {
+            sample(&mut text, name, help, "counter", counter.get());
+        }
+        sample(&mut text, "connections", "Authenticated connections.", "gauge", {
+            u64::try_from(self.connections.0.load(Relaxed)).unwrap_or_default()
+        });
+        let connected = u64::from(bus.connected == Connected::Yes);
+        sample(&mut text, "bus_connected", "Whether other nodes are reached.", "gauge", connected);
+        sample(&mut text, "bus_published_total", "Events sent.", "counter", bus.published);
+        sample(&mut text, "bus_lost_total", "Events given up.", "counter", bus.lost);
+        sample(&mut text, "bus_received_total", "Events received.", "counter", bus.received);
+        self.render_rejects(&mut text);
+        self.commit_messages.render(&mut text, "commit_messages", "Messages in one commit.");
+        self.commit_seconds.render(&mut text, "commit_seconds", "Duration of a commit.");
+        text
+    }
+
+    fn render_rejects(&self, text: &mut String) {
+        text.push_str("# HELP sealwire_rejects_total Refusals by code.\n");
+        text.push_str("# TYPE sealwire_rejects_total counter\n");
+        for (code, counter) in RejectCode::ALL.iter().zip(&self.rejects) {
+            let (code, count) = (code.code(), counter.get());
+            let _ = writeln!(text, "sealwire_rejects_total{{code=\"{code}\"}} {count}");
+        }
+    }
+}
+
+fn sample(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
+    // INVARIANT: writing to a String cannot fail.
+    let _ = writeln!(text, "# HELP sealwire_{name} {help}");
+    let _ = writeln!(text, "# TYPE sealwire_{name} {kind}\nsealwire_{name} {value}");
+}
+
+/// A number that only rises.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number that rises and falls.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// One more, until what is returned is dropped.
+    #[must_use]
+    pub fn enter(&self) -> Entered<'_> {
+        self.0.fetch_add(1, Relaxed);
+        Entered(self)
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Counted in a [`Gauge`] while it lives.
+#[derive(Debug)]
+pub struct Entered<'a>(&'a Gauge);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// How often a value fell below each of some bounds.
+#[derive(Debug)]
+pub struct Histogram<const N: usize> {
+    bounds: [f64; N],
+    counts: [AtomicU64; N],
+    total: AtomicU64,
+    sum_millionths: AtomicU64,
+}
+
+impl<const N: usize> Histogram<N> {
+    fn with_bounds(bounds: [f64; N]) -> Self {
+        Self {
+            bounds,
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            total: AtomicU64::new(0),
+            sum_millionths: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a duration, in seconds.
+    pub fn observe_duration(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.observe(duration.as_secs_f64(), micros);
+    }
+
+    /// Counts a number of things.
+    pub fn observe_count(&self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.observe(f64::from(count), u64::from(count).saturating_mul(1_000_000));
+    }
+
+    fn observe(&self, value: f64, millionths: u64) {
+        for (bound, count) in self.bounds.iter().zip(&self.counts) {
+            if value <= *bound {
+                count.fetch_add(1, Relaxed);
+            }
+        }
+        self.total.fetch_add(1, Relaxed);
+        self.sum_millionths.fetch_add(millionths, Relaxed);
+    }
+
+    fn render(&self, text: &mut String, name: &str, help: &str) {
+        let total = self.total.load(Relaxed);
+        let _ = writeln!(text, "# HELP sealwire_{name} {help}\n# TYPE sealwire_{name} histogram");
+        for (bound, count) in self.bounds.iter().zip(&self.counts) {
+            let count = count.load(Relaxed);
+            let _ = writeln!(text, "sealwire_{name}_bucket{{le=\"{bound}\"}} {count}");
+        }
+        let sum = Duration::from_micros(self.sum_millionths.load(Relaxed)).as_secs_f64();
+        let _ = writeln!(text, "sealwire_{name}_bucket{{le=\"+Inf\"}} {total}");
+        let _ = writeln!(text, "sealwire_{name}_sum {sum}\nsealwire_{name}_count {total}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_written_down() {
+        let metrics = Metrics::default();
+        metrics.accepted.add(3);
+        metrics.rejected(RejectCode::NotAMember);
+        metrics.commit_messages.observe_count(3);
+        let entered = metrics.connections.enter();
+
+        let text = metrics.render(BusHealth::default());
+        drop(entered);
+
+        for line in [
+            "sealwire_accepted_total 3",
+            "sealwire_connections 1",
+            "sealwire_rejects_total{code=\"not_a_member\"} 1",
+            "sealwire_commit_messages_bucket{le=\"2\"} 0",
+            "sealwire_commit_messages_bucket{le=\"4\"} 1",
+            "sealwire_commit_messages_sum 3",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in {text}");
+        }
+        assert_eq!(metrics.connections.get(), 0);
+    }
+}

@@ -1,0 +1,1 @@
+//! A relay on loopback, driven with real objects and real sockets.
