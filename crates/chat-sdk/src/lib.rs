@@ -9,10 +9,13 @@
 //!
 //! Absent on purpose: user interface, and anything of the relay's; this crate never links it.
 
+pub mod api;
 pub mod clock;
 pub mod error;
+pub mod password;
 pub mod random;
 pub mod store;
 pub mod transport;
 
 pub use crate::error::{Error, Kind, Result};
+pub use crate::password::PasswordHardening;

@@ -190,37 +190,46 @@ pub fn set_keyring(tx: &Transaction<'_>, keyring: &Snapshot, number: u64) -> Res
     Ok(())
 }
 
-/// The tokens as they are stored.
+/// An access token and until when it is used.
 #[derive(Clone)]
-pub struct TokensRow {
-    /// The access token.
+pub struct AccessRow {
+    /// The token.
     pub access: Zeroizing<String>,
-    /// When it runs out.
-    pub expires_at: Timestamp,
-    /// The refresh token: good once.
-    pub refresh: Zeroizing<String>,
+    /// When it is to be renewed, by this device's clock.
+    pub renew_at: Timestamp,
 }
 
-impl std::fmt::Debug for TokensRow {
+impl std::fmt::Debug for AccessRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokensRow").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("AccessRow").field("renew_at", &self.renew_at).finish_non_exhaustive()
     }
 }
 
-/// The newest tokens, if there are some.
+/// The newest access token, if there is one.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`].
-pub fn tokens(tx: &Transaction<'_>) -> Result<Option<TokensRow>> {
-    let row = tx.query_row("SELECT access, expires_at, refresh FROM tokens", [], |row| {
-        Ok(TokensRow {
+pub fn access(tx: &Transaction<'_>) -> Result<Option<AccessRow>> {
+    let row = tx.query_row("SELECT access, renew_at FROM tokens", [], |row| {
+        Ok(AccessRow {
             access: Zeroizing::new(row.get("access")?),
-            expires_at: timestamp(row.get("expires_at")?),
-            refresh: Zeroizing::new(row.get("refresh")?),
+            renew_at: timestamp(row.get("renew_at")?),
         })
     });
     Ok(row.optional()?)
+}
+
+/// Takes the refresh token out of the store: who has taken it may spend it, nobody else.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn take_refresh(tx: &Transaction<'_>) -> Result<Option<Zeroizing<String>>> {
+    let refresh: Option<Option<String>> =
+        tx.query_row("SELECT refresh FROM tokens", [], |row| row.get(0)).optional()?;
+    tx.execute("UPDATE tokens SET refresh = NULL", [])?;
+    Ok(refresh.flatten().map(Zeroizing::new))
 }
 
 /// Replaces the tokens.
@@ -228,12 +237,12 @@ pub fn tokens(tx: &Transaction<'_>) -> Result<Option<TokensRow>> {
 /// # Errors
 ///
 /// [`Kind::StoreFailed`].
-pub fn set_tokens(tx: &Transaction<'_>, tokens: &TokensRow) -> Result<()> {
+pub fn set_tokens(tx: &Transaction<'_>, access: &AccessRow, refresh: &str) -> Result<()> {
     tx.execute(
-        "INSERT INTO tokens (only, access, expires_at, refresh) VALUES (1, ?1, ?2, ?3)
+        "INSERT INTO tokens (only, access, renew_at, refresh) VALUES (1, ?1, ?2, ?3)
          ON CONFLICT (only) DO UPDATE SET
-            access = excluded.access, expires_at = excluded.expires_at, refresh = excluded.refresh",
-        params![tokens.access.as_str(), millis(tokens.expires_at), tokens.refresh.as_str()],
+            access = excluded.access, renew_at = excluded.renew_at, refresh = excluded.refresh",
+        params![access.access.as_str(), millis(access.renew_at), refresh],
     )?;
     Ok(())
 }

@@ -18,10 +18,10 @@ CREATE TABLE account (
 
 -- What proves to the relay who we are, for a while.
 CREATE TABLE tokens (
-    only       INTEGER PRIMARY KEY CHECK (only = 1),
-    access     TEXT    NOT NULL,
-    expires_at INTEGER NOT NULL,
-    refresh    TEXT    NOT NULL
+    only     INTEGER PRIMARY KEY CHECK (only = 1),
+    access   TEXT    NOT NULL,
+    renew_at INTEGER NOT NULL,  -- by this device's clock
+    refresh  TEXT               -- absent while somebody is spending it
 ) STRICT;
 
 -- Small facts that have no table of their own, such as the relay's epoch.
@@ -76,6 +76,7 @@ CREATE TABLE conversations (
     peer             BLOB,                       -- the other one, in a direct conversation
     membership       BLOB    NOT NULL,           -- Membership, CBOR: what the log comes to
     membership_index INTEGER NOT NULL,           -- of its last entry
+    heard_index      INTEGER NOT NULL DEFAULT 0, -- the highest that a message has named
     state            INTEGER NOT NULL,           -- 1 active, 2 left or removed
     created_at       INTEGER NOT NULL,
     active_at        INTEGER NOT NULL,
@@ -90,13 +91,17 @@ CREATE TABLE membership_entries (
     conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
     place        INTEGER NOT NULL,
     entry        BLOB    NOT NULL,  -- SignedEntry, CBOR, verified before it came here
+    digest       BLOB    NOT NULL CHECK (length(digest) = 32),
     PRIMARY KEY (conversation, place)
 ) STRICT, WITHOUT ROWID;
+
+-- Who was a member from which entry of the log to which; a message names the entry it was sent at.
 CREATE TABLE members (
     conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
     account      BLOB    NOT NULL CHECK (length(account) = 16),
-    role         INTEGER NOT NULL,  -- Role
-    PRIMARY KEY (conversation, account)
+    since        INTEGER NOT NULL,  -- index of the entry that added them
+    until        INTEGER,           -- index of the entry that removed them; absent while a member
+    PRIMARY KEY (conversation, account, since)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_by_account ON members (account);
 
@@ -117,6 +122,7 @@ CREATE TABLE messages (
     outgoing       INTEGER NOT NULL,  -- 1 if this account sent it
     number         INTEGER,           -- the sending device's count; absent until sealed
     previous       BLOB,              -- binding of that device's message before
+    named_index    INTEGER,           -- the membership index in its header; absent until sealed
     sequence       INTEGER,           -- absent until accepted
     sent_at        INTEGER NOT NULL,
     received_at    INTEGER,           -- the relay's time of acceptance
@@ -130,7 +136,8 @@ CREATE TABLE messages (
     deadline       INTEGER,           -- set once the timer runs
     seen_at        INTEGER            -- when this account saw it
 ) STRICT;
-CREATE UNIQUE INDEX messages_by_sequence ON messages (conversation, sequence)
+-- Not unique: a relay that gives one sequence twice must not stop anything.
+CREATE INDEX messages_by_sequence ON messages (conversation, sequence)
     WHERE sequence IS NOT NULL;
 CREATE INDEX messages_by_conversation ON messages (conversation, place);
 CREATE INDEX messages_by_deadline ON messages (deadline) WHERE deadline IS NOT NULL;
