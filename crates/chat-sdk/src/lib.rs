@@ -11,7 +11,10 @@
 
 pub mod api;
 pub mod clock;
+pub mod content;
 pub mod error;
+pub mod event;
+pub mod message;
 pub mod password;
 pub mod random;
 pub mod store;

@@ -17,6 +17,10 @@
 //! | [`prekeys`] | `prekey_sets`: our secrets for handshakes others start |
 //! | [`peers`] | `peers`: others' pinned identity keys and device lists |
 //! | [`sessions`] | `sessions`: ratchets, one row a device of somebody |
+//! | [`conversations`] | `conversations`, membership logs, what each device sent last |
+//! | [`messages`] | `messages`, `tombstones`: what was said, and what is gone |
+//! | [`outbox`] | `outbox`: what is to be sent |
+//! | [`cursors`], [`receipts`] | how far we are, and how far others are |
 //!
 //! Deleted content is overwritten (`secure_delete=ON`), and [`Store::scrub`] empties the WAL.
 //! Absent: a wasm executor; on the web the same closures will run in a worker of their own.
@@ -24,9 +28,14 @@
 pub mod account;
 mod columns;
 mod connection;
+pub mod conversations;
+pub mod cursors;
 pub mod key;
+pub mod messages;
+pub mod outbox;
 pub mod peers;
 pub mod prekeys;
+pub mod receipts;
 pub mod schema;
 pub mod sessions;
 mod thread;

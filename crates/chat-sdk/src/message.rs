@@ -1,0 +1,210 @@
+//! Messages as apps see them, and what an app says when it sends one.
+
+use std::time::Duration;
+
+use chat_core::envelope::{Expiry, ExpiryMode, Suite};
+use chat_core::id::{AccountId, ConversationId, DeviceId, MessageId};
+use chat_core::limits::EXPIRY_MAX;
+use chat_core::receipt::Sequence;
+use chat_core::time::Timestamp;
+
+use crate::content::Content;
+use crate::error::{Kind, Result};
+
+/// A message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Message {
+    /// Chosen by its sender; the same on every device.
+    pub id: MessageId,
+    /// Where it belongs.
+    pub conversation: ConversationId,
+    /// Who sent it.
+    pub sender: Contact,
+    /// From which of their devices.
+    pub device: DeviceId,
+    /// What it says.
+    pub content: Content,
+    /// When, by the sender's clock.
+    pub sent_at: Timestamp,
+    /// Its place in the conversation; absent until the relay has accepted it.
+    pub sequence: Option<Sequence>,
+    /// What became of it. Of a received message: [`Status::Seen`] once it was looked at here.
+    pub status: Status,
+    /// Why it failed, as a stable code, if it did.
+    pub failure: Option<String>,
+    /// Whether this account sent it.
+    pub outgoing: bool,
+    /// Its timer.
+    pub timer: Option<Timer>,
+    /// When it vanishes; absent while its timer does not run.
+    pub expires_at: Option<Timestamp>,
+    /// What can be shown to others about who sent it.
+    pub authenticity: Authenticity,
+}
+
+impl Message {
+    /// The words, if it is words.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.content.text()
+    }
+}
+
+/// An account and its name.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Contact {
+    /// Who.
+    pub account: AccountId,
+    /// Their name, as the relay has it; the id where the name is not known yet.
+    pub username: String,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Status {
+    /// Stored here, to be sent.
+    Queued,
+    /// The relay has it.
+    Sent,
+    /// Every other member has it, on one device at least.
+    Delivered,
+    /// Every other member has looked at it.
+    Seen,
+    /// The relay refused it for good; see [`Message::failure`].
+    Failed,
+}
+
+/// What a message proves to somebody who was not there.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Authenticity {
+    /// Nothing: only its recipients know who sent it.
+    Deniable,
+    /// Its sender signed it.
+    Signed,
+}
+
+impl From<Suite> for Authenticity {
+    fn from(suite: Suite) -> Self {
+        match suite {
+            Suite::Deniable => Self::Deniable,
+            Suite::Signed => Self::Signed,
+        }
+    }
+}
+
+/// A self-destruct timer.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Timer {
+    /// Runs from the moment the relay accepts the message.
+    AfterSent(Duration),
+    /// Runs from the moment the message is seen; for its sender, from when everybody has.
+    AfterSeen(Duration),
+}
+
+impl Timer {
+    /// A timer that runs from sending.
+    #[must_use]
+    pub const fn after_sent(duration: Duration) -> Self {
+        Self::AfterSent(duration)
+    }
+
+    /// A timer that runs from reading.
+    #[must_use]
+    pub const fn after_seen(duration: Duration) -> Self {
+        Self::AfterSeen(duration)
+    }
+
+    /// As it travels.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::ArgumentInvalid`] for no time at all, or beyond a year.
+    pub fn to_expiry(self) -> Result<Expiry> {
+        let (mode, after) = match self {
+            Self::AfterSent(after) => (ExpiryMode::AfterSent, after),
+            Self::AfterSeen(after) => (ExpiryMode::AfterSeen, after),
+        };
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        if after_ms == 0 || after > EXPIRY_MAX {
+            return Err(Kind::ArgumentInvalid.into());
+        }
+        Ok(Expiry { mode, after_ms })
+    }
+}
+
+impl From<Expiry> for Timer {
+    fn from(expiry: Expiry) -> Self {
+        match expiry.mode {
+            ExpiryMode::AfterSent => Self::AfterSent(expiry.after()),
+            ExpiryMode::AfterSeen => Self::AfterSeen(expiry.after()),
+        }
+    }
+}
+
+/// A message that is to be sent.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub(crate) content: Content,
+    pub(crate) timer: Option<Timer>,
+}
+
+impl Draft {
+    /// Words.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { content: Content::Text(text.into()), timer: None }
+    }
+
+    /// Content of a kind that the app itself knows.
+    pub fn other(kind: impl Into<String>, body: Vec<u8>) -> Self {
+        Self { content: Content::Unknown { kind: kind.into(), body }, timer: None }
+    }
+
+    /// The same, to vanish; without this, the conversation's own timer applies, if it has one.
+    #[must_use]
+    pub fn expiring(self, timer: Timer) -> Self {
+        Self { timer: Some(timer), ..self }
+    }
+}
+
+/// Which messages to list.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    pub(crate) before: Option<MessageId>,
+    pub(crate) limit: u32,
+}
+
+impl Page {
+    /// The newest `limit` messages.
+    #[must_use]
+    pub const fn latest(limit: u32) -> Self {
+        Self { before: None, limit }
+    }
+
+    /// The `limit` messages before `message`.
+    #[must_use]
+    pub const fn before(message: MessageId, limit: u32) -> Self {
+        Self { before: Some(message), limit }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_survives_the_way_through_a_header() {
+        let timer = Timer::after_seen(Duration::from_secs(5));
+
+        assert_eq!(Timer::from(timer.to_expiry().unwrap()), timer);
+    }
+
+    #[test]
+    fn a_timer_of_no_time_or_of_years_is_refused() {
+        for after in [Duration::ZERO, EXPIRY_MAX + Duration::from_secs(1)] {
+            let refused = Timer::after_sent(after).to_expiry();
+
+            assert_eq!(refused.unwrap_err().code(), "argument_invalid");
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! `messages` and `tombstones`: what was said, how far it got, and what is gone.
+//!
+//! Order is by sequence; what the relay has not accepted yet comes last, in the order it was
+//! written. A tombstone remembers only an id, so that a redelivery does not bring a message back.
+
+use chat_core::codec::Digest;
+use chat_core::envelope::{Expiry, ExpiryMode, Suite};
+use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
+use chat_core::receipt::Sequence;
+use chat_core::time::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+
+use super::columns::{blob, millis, timestamp};
+use crate::content::TITLE_KIND;
+use crate::error::Result;
+use crate::message::{Page, Status};
+
+/// A message as it is stored.
+#[derive(Clone, Eq, PartialEq)]
+pub struct MessageRow {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it belongs.
+    pub conversation: ConversationId,
+    /// Who sent it, from which device.
+    pub sender: DeviceAddress,
+    /// Whether this account sent it.
+    pub outgoing: bool,
+    /// Its place in the sending device's count; absent until sealed.
+    pub number: Option<u64>,
+    /// The binding of that device's message before; absent until sealed.
+    pub previous: Option<Digest>,
+    /// The membership index its header names; absent until sealed.
+    pub named_index: Option<u64>,
+    /// Its place in the conversation; absent until accepted.
+    pub sequence: Option<Sequence>,
+    /// When, by the sender's clock.
+    pub sent_at: Timestamp,
+    /// When the relay accepted it.
+    pub received_at: Option<Timestamp>,
+    /// What kind of content.
+    pub kind: String,
+    /// The content's body.
+    pub body: Vec<u8>,
+    /// How its sender is shown.
+    pub suite: Suite,
+    /// How far it got.
+    pub status: Status,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// Its timer.
+    pub expiry: Option<Expiry>,
+    /// When it vanishes, once the timer runs.
+    pub deadline: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for MessageRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessageRow")
+            .field("id", &self.id)
+            .field("sequence", &self.sequence)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Adds a message.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed), also for an id that exists.
+pub fn insert(tx: &Transaction<'_>, message: &MessageRow) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO messages (id, conversation, sender_account, sender_device, outgoing, number,
+            previous, named_index, sequence, sent_at, received_at, kind, body, authenticity, status,
+            failure, expiry_mode, expiry_ms, deadline)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+            ?19)",
+    )?
+    .execute(params![
+        message.id.as_bytes(),
+        message.conversation.as_bytes(),
+        message.sender.account.as_bytes(),
+        message.sender.device.as_bytes(),
+        message.outgoing,
+        message.number.map(number),
+        message.previous.as_ref().map(Digest::as_bytes),
+        message.named_index.map(number),
+        message.sequence.map(number),
+        millis(message.sent_at),
+        message.received_at.map(millis),
+        message.kind,
+        message.body,
+        suite_number(message.suite),
+        status_number(message.status),
+        message.failure,
+        message.expiry.map(|expiry| mode_number(expiry.mode)),
+        message.expiry.map(|expiry| number(expiry.after_ms)),
+        message.deadline.map(millis),
+    ])?;
+    Ok(())
+}
+
+/// A message by its id.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn load(tx: &Transaction<'_>, id: MessageId) -> Result<Option<MessageRow>> {
+    let row = tx
+        .prepare_cached("SELECT * FROM messages WHERE id = ?1")?
+        .query_row([id.as_bytes()], read)
+        .optional()?;
+    Ok(row)
+}
+
+/// Tells whether a message is here, or was.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn is_known(tx: &Transaction<'_>, id: MessageId) -> Result<bool> {
+    let known = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE id = ?1)
+                 OR EXISTS (SELECT 1 FROM tombstones WHERE message = ?1)",
+        )?
+        .query_row([id.as_bytes()], |row| row.get(0))?;
+    Ok(known)
+}
+
+/// A page of a conversation's messages to look at, oldest first, without those whose time is over.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn page(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    page: Page,
+    now: Timestamp,
+) -> Result<Vec<MessageRow>> {
+    // Absent in the log: after everything that is there.
+    let unplaced = i64::MAX;
+    let before: Option<(i64, i64)> = match page.before {
+        None => None,
+        Some(id) => tx
+            .query_row(
+                "SELECT ifnull(sequence, ?2), place FROM messages WHERE id = ?1",
+                params![id.as_bytes(), unplaced],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?,
+    };
+    let (sequence, place) = before.unwrap_or((i64::MAX, i64::MAX));
+    let mut statement = tx.prepare_cached(
+        "SELECT * FROM messages
+         WHERE conversation = ?1 AND kind <> ?2 AND (deadline IS NULL OR deadline > ?3)
+            AND (ifnull(sequence, ?4), place) < (?5, ?6)
+         ORDER BY ifnull(sequence, ?4) DESC, place DESC LIMIT ?7",
+    )?;
+    let rows = statement.query_map(
+        params![
+            conversation.as_bytes(),
+            TITLE_KIND,
+            millis(now),
+            unplaced,
+            sequence,
+            place,
+            page.limit
+        ],
+        read,
+    )?;
+    let mut messages = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    messages.reverse();
+    Ok(messages)
+}
+
+/// Notes what sealing decided.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn sealed(
+    tx: &Transaction<'_>,
+    id: MessageId,
+    counted: (u64, Digest),
+    named_index: u64,
+    suite: Suite,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE messages SET number = ?2, previous = ?3, named_index = ?4, authenticity = ?5
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        id.as_bytes(),
+        number(counted.0),
+        counted.1.as_bytes(),
+        number(named_index),
+        suite_number(suite),
+    ])?;
+    Ok(())
+}
+
+/// Notes that the relay has a message of ours.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn accepted(
+    tx: &Transaction<'_>,
+    id: MessageId,
+    sequence: Sequence,
+    at: Timestamp,
+    deadline: Option<Timestamp>,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE messages SET sequence = ?2, received_at = ?3, status = ?4, failure = NULL,
+            deadline = ifnull(deadline, ?5)
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        id.as_bytes(),
+        number(sequence),
+        millis(at),
+        status_number(Status::Sent),
+        deadline.map(millis),
+    ])?;
+    Ok(())
+}
+
+/// Notes that the relay refused a message of ours for good.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn failed(tx: &Transaction<'_>, id: MessageId, code: &str) -> Result<()> {
+    tx.execute(
+        "UPDATE messages SET status = ?2, failure = ?3 WHERE id = ?1",
+        params![id.as_bytes(), status_number(Status::Failed), code],
+    )?;
+    Ok(())
+}
+
+/// The last place in a conversation that somebody else's message has.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn last_incoming(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+) -> Result<Option<Sequence>> {
+    let last: Option<i64> = tx.query_row(
+        "SELECT max(sequence) FROM messages WHERE conversation = ?1 AND outgoing = 0",
+        [conversation.as_bytes()],
+        |row| row.get(0),
+    )?;
+    Ok(last.map(unsigned))
+}
+
+/// Notes that this account has seen others' messages up to a place; starts their timers.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn see(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    up_to: Sequence,
+    at: Timestamp,
+) -> Result<()> {
+    tx.execute(
+        "UPDATE messages SET seen_at = ?3, status = ?4,
+            deadline = CASE WHEN expiry_mode = ?5 THEN ?3 + expiry_ms ELSE deadline END
+         WHERE conversation = ?1 AND outgoing = 0 AND sequence <= ?2 AND seen_at IS NULL",
+        params![
+            conversation.as_bytes(),
+            number(up_to),
+            millis(at),
+            status_number(Status::Seen),
+            mode_number(ExpiryMode::AfterSeen),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Raises our messages of a conversation to what the receipts say; gives those that got further.
+///
+/// A message is delivered, or seen, when every other account that was a member when it was sealed,
+/// and still is, has said so on some device. Timers that wait for that begin at `at`.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn raise(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    ours: AccountId,
+    at: Timestamp,
+) -> Result<Vec<(MessageId, Status)>> {
+    let mut raised = raise_to(tx, conversation, ours, at, Status::Seen)?;
+    raised.extend(raise_to(tx, conversation, ours, at, Status::Delivered)?);
+    Ok(raised)
+}
+
+fn raise_to(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    ours: AccountId,
+    at: Timestamp,
+    status: Status,
+) -> Result<Vec<(MessageId, Status)>> {
+    // Who has seen a message has it: any kind of receipt counts as delivered.
+    let least_kind = if status == Status::Seen { 2 } else { 1 };
+    let mut statement = tx.prepare_cached(
+        "UPDATE messages SET status = ?3,
+            deadline = CASE WHEN ?3 = 4 AND expiry_mode = ?6 AND deadline IS NULL
+                            THEN ?4 + expiry_ms ELSE deadline END
+         WHERE conversation = ?1 AND outgoing = 1 AND sequence IS NOT NULL AND status < ?3
+            AND status >= 2
+            AND EXISTS (
+                SELECT 1 FROM members
+                WHERE members.conversation = ?1 AND account <> ?2 AND until IS NULL
+                    AND since <= ifnull(messages.named_index, 0))
+            AND NOT EXISTS (
+                SELECT 1 FROM members
+                WHERE members.conversation = ?1 AND account <> ?2 AND until IS NULL
+                    AND since <= ifnull(messages.named_index, 0)
+                    AND NOT EXISTS (
+                        SELECT 1 FROM receipts
+                        WHERE receipts.conversation = ?1 AND receipts.account = members.account
+                            AND receipts.kind >= ?5 AND receipts.up_to >= messages.sequence))
+         RETURNING id",
+    )?;
+    let rows = statement.query_map(
+        params![
+            conversation.as_bytes(),
+            ours.as_bytes(),
+            status_number(status),
+            millis(at),
+            least_kind,
+            mode_number(ExpiryMode::AfterSeen),
+        ],
+        |row| Ok((blob(row, "id")?, status)),
+    )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Conversations with messages of ours that somebody may have seen since.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn conversations_awaiting_receipts(tx: &Transaction<'_>) -> Result<Vec<ConversationId>> {
+    let mut statement = tx.prepare_cached(
+        "SELECT DISTINCT conversation FROM messages
+         WHERE outgoing = 1 AND status IN (2, 3) AND sequence IS NOT NULL ORDER BY conversation",
+    )?;
+    let rows = statement.query_map([], |row| blob(row, "conversation"))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+// ── the end of messages ─────────────────────────────────────────────────────────────────────────
+
+/// Why a message is no longer here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Gone {
+    /// Its timer ended.
+    Expired,
+    /// The relay said that it is deleted.
+    Deleted,
+    /// It could not be opened, or not be believed.
+    Unreadable,
+}
+
+/// Messages whose time is over.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn due(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(ConversationId, MessageId)>> {
+    let mut statement =
+        tx.prepare_cached("SELECT conversation, id FROM messages WHERE deadline <= ?1")?;
+    let rows = statement
+        .query_map([millis(now)], |row| Ok((blob(row, "conversation")?, blob(row, "id")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// When the next message vanishes.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn next_deadline(tx: &Transaction<'_>) -> Result<Option<Timestamp>> {
+    let next: Option<i64> =
+        tx.query_row("SELECT min(deadline) FROM messages", [], |row| row.get(0))?;
+    Ok(next.map(timestamp))
+}
+
+/// Erases a message, if it is here, and remembers that it was; tells whether it was here.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn bury(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    id: MessageId,
+    sequence: Option<Sequence>,
+    reason: Gone,
+    now: Timestamp,
+) -> Result<bool> {
+    let reason = match reason {
+        Gone::Expired => 1,
+        Gone::Deleted => 2,
+        Gone::Unreadable => 3,
+    };
+    tx.execute(
+        "INSERT OR IGNORE INTO tombstones (message, conversation, sequence, reason, at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            id.as_bytes(),
+            conversation.as_bytes(),
+            sequence.map(number),
+            reason,
+            millis(now)
+        ],
+    )?;
+    let erased = tx.execute("DELETE FROM messages WHERE id = ?1", [id.as_bytes()])?;
+    Ok(erased == 1)
+}
+
+// ── columns ─────────────────────────────────────────────────────────────────────────────────────
+
+fn read(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    let optional = |column: &str| row.get::<_, Option<i64>>(column).map(|n| n.map(unsigned));
+    let previous: Option<Vec<u8>> = row.get("previous")?;
+    let mode: Option<i64> = row.get("expiry_mode")?;
+    let after_ms = optional("expiry_ms")?;
+    Ok(MessageRow {
+        id: blob(row, "id")?,
+        conversation: blob(row, "conversation")?,
+        sender: DeviceAddress {
+            account: blob(row, "sender_account")?,
+            device: blob(row, "sender_device")?,
+        },
+        outgoing: row.get("outgoing")?,
+        number: optional("number")?,
+        previous: if previous.is_some() { Some(blob(row, "previous")?) } else { None },
+        named_index: optional("named_index")?,
+        sequence: optional("sequence")?,
+        sent_at: timestamp(row.get("sent_at")?),
+        received_at: row.get::<_, Option<i64>>("received_at")?.map(timestamp),
+        kind: row.get("kind")?,
+        body: row.get("body")?,
+        suite: if row.get::<_, i64>("authenticity")? == 2 { Suite::Signed } else { Suite::Deniable },
+        status: status(row.get("status")?),
+        failure: row.get("failure")?,
+        expiry: mode.zip(after_ms).map(|(mode, after_ms)| Expiry {
+            mode: if mode == 2 { ExpiryMode::AfterSeen } else { ExpiryMode::AfterSent },
+            after_ms,
+        }),
+        deadline: row.get::<_, Option<i64>>("deadline")?.map(timestamp),
+    })
+}
+
+pub(super) fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or_default()
+}
+
+fn mode_number(mode: ExpiryMode) -> i64 {
+    match mode {
+        ExpiryMode::AfterSent => 1,
+        ExpiryMode::AfterSeen => 2,
+    }
+}
+
+fn suite_number(suite: Suite) -> i64 {
+    match suite {
+        Suite::Deniable => 1,
+        Suite::Signed => 2,
+    }
+}
+
+fn status_number(status: Status) -> i64 {
+    match status {
+        Status::Queued => 1,
+        Status::Sent => 2,
+        Status::Delivered => 3,
+        Status::Seen => 4,
+        Status::Failed => 5,
+    }
+}
+
+fn status(number: i64) -> Status {
+    match number {
+        1 => Status::Queued,
+        2 => Status::Sent,
+        3 => Status::Delivered,
+        4 => Status::Seen,
+        _ => Status::Failed,
+    }
+}

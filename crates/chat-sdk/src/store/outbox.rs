@@ -1,0 +1,158 @@
+//! `outbox`: what is to be sent, in order, and the bytes that every attempt sends.
+//!
+//! ```text
+//!  queued ──seal──▶ sealed (envelope kept) ──accepted, failed──▶ row gone
+//!    ▲                 │
+//!    └──── stale ──────┘   membership or devices have changed: the bytes are dropped, the id stays
+//! ```
+//!
+//! Only the oldest row of a conversation may leave, so messages of one device stay in order.
+
+use chat_core::codec::{from_bytes, to_bytes};
+use chat_core::envelope::Envelope;
+use chat_core::id::{ConversationId, MessageId};
+use chat_core::time::Timestamp;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+use super::columns::{blob, millis, timestamp};
+use crate::error::{Kind, Result};
+
+/// The oldest unsent message of a conversation.
+#[derive(Clone, Debug)]
+pub struct OutboxRow {
+    /// Which message.
+    pub message: MessageId,
+    /// Where it goes.
+    pub conversation: ConversationId,
+    /// The sealed bytes, once there are some.
+    pub envelope: Option<Envelope>,
+    /// How many attempts have failed.
+    pub attempts: u32,
+    /// Not before this.
+    pub next_attempt_at: Timestamp,
+}
+
+/// Adds a message at the end.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn push(
+    tx: &Transaction<'_>,
+    message: MessageId,
+    conversation: ConversationId,
+    now: Timestamp,
+) -> Result<()> {
+    tx.execute(
+        "INSERT INTO outbox (message, conversation, state, attempts, next_attempt_at)
+         VALUES (?1, ?2, 1, 0, ?3)",
+        params![message.as_bytes(), conversation.as_bytes(), millis(now)],
+    )?;
+    Ok(())
+}
+
+/// The oldest message of a conversation that is not sent.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn oldest(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Option<OutboxRow>> {
+    let found = tx
+        .prepare_cached(
+            "SELECT message, envelope, attempts, next_attempt_at FROM outbox
+             WHERE conversation = ?1 ORDER BY place LIMIT 1",
+        )?
+        .query_row([conversation.as_bytes()], |row| {
+            let row_of = OutboxRow {
+                message: blob(row, "message")?,
+                conversation,
+                envelope: None,
+                attempts: row.get("attempts")?,
+                next_attempt_at: timestamp(row.get("next_attempt_at")?),
+            };
+            Ok((row_of, row.get::<_, Option<Vec<u8>>>("envelope")?))
+        })
+        .optional()?;
+    let Some((mut oldest, sealed)) = found else { return Ok(None) };
+    oldest.envelope = sealed
+        .map(|bytes| from_bytes(&bytes))
+        .transpose()
+        .map_err(|error| Kind::StoreFailed.because(error))?;
+    Ok(Some(oldest))
+}
+
+/// The conversations that have something to send, and when the oldest of it may go.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn waiting(tx: &Transaction<'_>) -> Result<Vec<(ConversationId, Timestamp)>> {
+    let mut statement = tx.prepare_cached(
+        "SELECT conversation, next_attempt_at FROM outbox AS mine
+         WHERE place = (SELECT min(place) FROM outbox WHERE conversation = mine.conversation)
+         ORDER BY place",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok((blob(row, "conversation")?, timestamp(row.get("next_attempt_at")?)))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many messages are not sent.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn count(tx: &Transaction<'_>) -> Result<u64> {
+    let count: i64 = tx.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// Keeps the sealed bytes; from here on every attempt sends these.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn seal(tx: &Transaction<'_>, message: MessageId, envelope: &Envelope) -> Result<()> {
+    tx.prepare_cached("UPDATE outbox SET state = 2, envelope = ?2 WHERE message = ?1")?
+        .execute(params![message.as_bytes(), to_bytes(envelope)])?;
+    Ok(())
+}
+
+/// Drops the sealed bytes, since the relay did not take them and never will.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn unseal(tx: &Transaction<'_>, message: MessageId) -> Result<()> {
+    tx.execute(
+        "UPDATE outbox SET state = 1, envelope = NULL, attempts = attempts + 1 WHERE message = ?1",
+        [message.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// Notes a failed attempt.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn postpone(tx: &Transaction<'_>, message: MessageId, until: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ?2 WHERE message = ?1",
+        params![message.as_bytes(), millis(until)],
+    )?;
+    Ok(())
+}
+
+/// Takes a message out; tells whether it was in.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn remove(tx: &Transaction<'_>, message: MessageId) -> Result<bool> {
+    Ok(tx
+        .prepare_cached("DELETE FROM outbox WHERE message = ?1")?
+        .execute([message.as_bytes()])?
+        == 1)
+}
