@@ -1,0 +1,127 @@
+//! Key derivation: HKDF-SHA-256 (RFC 5869), always under a label.
+//!
+//! ```text
+//!  derive    HKDF(salt = 32 zero bytes, ikm = secret, info = label ‖ context)   secret of any kind
+//!  mix       HKDF(salt = key, ikm = secret, info = label)                       key, then new secret
+//!  expand    HKDF-Expand(prk = key, info = label ‖ context)                     key, already uniform
+//! ```
+//!
+//! No label begins another (a test in chat-core holds that), so label and context cannot be taken
+//! for another pair.
+
+use chat_core::label::Label;
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::secret::SecretBytes;
+
+/// Derives `N` bytes from a secret of any length and shape.
+pub(crate) fn derive<const N: usize>(
+    secret: &[u8],
+    label: Label,
+    context: &[u8],
+) -> Zeroizing<[u8; N]> {
+    fill(&Hkdf::new(None, secret), label, context)
+}
+
+/// Derives `N` bytes from a uniform key and a new secret.
+pub(crate) fn mix<const N: usize>(
+    key: &[u8; 32],
+    secret: &[u8; 32],
+    label: Label,
+) -> Zeroizing<[u8; N]> {
+    fill(&Hkdf::new(Some(key), secret), label, &[])
+}
+
+/// Derives `N` bytes from a uniform key.
+pub(crate) fn expand<const N: usize>(
+    key: &[u8; 32],
+    label: Label,
+    context: &[u8],
+) -> Zeroizing<[u8; N]> {
+    fill(&Expander::new(key).0, label, context)
+}
+
+/// A uniform key from which several things are derived.
+pub(crate) struct Expander(Hkdf<Sha256>);
+
+impl Expander {
+    #[expect(clippy::expect_used, reason = "the length is right")]
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        // INVARIANT: a pseudorandom key needs the 32 bytes that the type has.
+        Self(Hkdf::from_prk(key).expect("32 bytes are enough"))
+    }
+
+    pub(crate) fn secret<const N: usize>(&self, label: Label) -> SecretBytes<N> {
+        fill(&self.0, label, &[]).into()
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the length is checked while compiling")]
+fn fill<const N: usize>(hkdf: &Hkdf<Sha256>, label: Label, context: &[u8]) -> Zeroizing<[u8; N]> {
+    const { assert!(N <= 255 * 32, "HKDF-SHA-256 gives at most 8 160 bytes") };
+    let mut output = Zeroizing::new([0; N]);
+    // INVARIANT: see the assertion above.
+    hkdf.expand_multi_info(&[label.as_bytes(), context], &mut *output).expect("N is small enough");
+    output
+}
+
+/// Takes three keys apart that were derived together.
+pub(crate) fn split(bytes: &[u8; 96]) -> [SecretBytes<32>; 3] {
+    let part = |at: usize| {
+        let mut key = Zeroizing::new([0; 32]);
+        key.iter_mut().zip(bytes.iter().skip(at)).for_each(|(to, from)| *to = *from);
+        SecretBytes::from(key)
+    };
+    [part(0), part(32), part(64)]
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::label;
+
+    use super::*;
+
+    /// RFC 5869 appendix A.1, whose info is not a label: checks the function underneath.
+    #[test]
+    fn the_first_vector_of_the_rfc_holds() {
+        let salt: Vec<u8> = (0..=0x0c).collect();
+        let info: Vec<u8> = (0xf0..=0xf9).collect();
+        let mut output = [0; 42];
+
+        Hkdf::<Sha256>::new(Some(&salt), &[0x0b; 22]).expand(&info, &mut output).unwrap();
+
+        assert_eq!(
+            output,
+            [
+                0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac, 0xd5, 0x7a, 0x90, 0x43, 0x4f, 0x64, 0xd0, 0x36,
+                0x2f, 0x2a, 0x2d, 0x2d, 0x0a, 0x90, 0xcf, 0x1a, 0x5a, 0x4c, 0x5d, 0xb0, 0x2d, 0x56,
+                0xec, 0xc4, 0xc5, 0xbf, 0x34, 0x00, 0x72, 0x08, 0xd5, 0xb8, 0x87, 0x18, 0x58, 0x65,
+            ]
+        );
+    }
+
+    #[test]
+    fn label_context_and_length_in_front_all_matter() {
+        let key = [7; 32];
+
+        let derived = *derive::<32>(&key, label::WRAP, b"context");
+
+        assert_ne!(derived, *derive::<32>(&key, label::ENVELOPE, b"context"));
+        assert_ne!(derived, *derive::<32>(&key, label::WRAP, b"other"));
+        assert_ne!(derived, *expand::<32>(&key, label::WRAP, b"context"));
+        assert_ne!(*mix::<32>(&key, &[1; 32], label::WRAP), *mix(&key, &[2; 32], label::WRAP));
+    }
+
+    #[test]
+    fn three_keys_come_apart_where_they_were_joined() {
+        let mut bytes = [1; 96];
+        bytes[32..64].fill(2);
+        bytes[64..].fill(3);
+
+        let [a, b, c] = split(&bytes);
+
+        assert_eq!([a.as_bytes(), b.as_bytes(), c.as_bytes()], [&[1; 32], &[2; 32], &[3; 32]]);
+    }
+}

@@ -1,0 +1,101 @@
+//! Snapshots: how every secret state is written down, to be stored by the caller.
+//!
+//! ```text
+//!  snapshot = [ version, state ]     deterministic CBOR; what state is depends on whose it is
+//! ```
+//!
+//! A snapshot is as secret as what it holds: it lives in erasing buffers here and belongs into
+//! encrypted storage. A version that this code does not know is refused, never guessed at.
+
+use minicbor::encode::Write;
+use minicbor::{Decode, Decoder, Encode, Encoder};
+use zeroize::Zeroizing;
+
+/// Why a snapshot was not read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// Another version of this software wrote it.
+    #[error("the snapshot was written by a version that this one does not know")]
+    UnknownVersion,
+    /// The bytes are not a snapshot of this kind.
+    #[error("the bytes are not a snapshot of this kind")]
+    Malformed,
+}
+
+impl From<minicbor::decode::Error> for SnapshotError {
+    fn from(_: minicbor::decode::Error) -> Self {
+        Self::Malformed
+    }
+}
+
+/// Writes `state` under `version`.
+#[expect(clippy::expect_used, reason = "a buffer in memory takes everything")]
+pub(crate) fn write<T: Encode<()>>(version: u8, state: &T) -> Zeroizing<Vec<u8>> {
+    let mut encoder = Encoder::new(ErasingBuffer(Zeroizing::new(Vec::with_capacity(1024))));
+    // INVARIANT: the writer never fails, and no encoder of ours fails by itself.
+    encoder.array(2).and_then(|e| e.u8(version)).expect("memory takes it");
+    encoder.encode(state).expect("memory takes it");
+    encoder.into_writer().0
+}
+
+/// Reads a state that was written under `version`.
+pub(crate) fn read<'b, T: Decode<'b, ()>>(
+    bytes: &'b [u8],
+    version: u8,
+) -> Result<T, SnapshotError> {
+    let mut decoder = Decoder::new(bytes);
+    if decoder.array()? != Some(2) {
+        return Err(SnapshotError::Malformed);
+    }
+    if decoder.u8()? != version {
+        return Err(SnapshotError::UnknownVersion);
+    }
+    let state = decoder.decode()?;
+    if decoder.position() != bytes.len() {
+        return Err(SnapshotError::Malformed);
+    }
+    Ok(state)
+}
+
+/// A buffer that erases what it outgrows.
+struct ErasingBuffer(Zeroizing<Vec<u8>>);
+
+impl Write for ErasingBuffer {
+    type Error = std::convert::Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed * 2));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_comes_back_as_it_was() {
+        let state = vec![7u32; 5000];
+
+        let snapshot = write(3, &state);
+
+        assert_eq!(read::<Vec<u32>>(&snapshot, 3), Ok(state));
+    }
+
+    #[test]
+    fn an_unknown_version_is_told_from_damage() {
+        let snapshot = write(2, &7u32);
+
+        assert_eq!(read::<u32>(&snapshot, 1), Err(SnapshotError::UnknownVersion));
+        assert_eq!(read::<u32>(&snapshot[1..], 1), Err(SnapshotError::Malformed));
+        assert_eq!(read::<u32>(&[&snapshot[..], &[0]].concat(), 2), Err(SnapshotError::Malformed));
+        assert_eq!(read::<String>(&snapshot, 2), Err(SnapshotError::Malformed));
+    }
+}
