@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use chat_core::api::account::{AccountKeys, Keyring, OwnAccount};
 use chat_core::api::auth::{
     DeviceChallenge, DeviceLoginFinish, DeviceLoginStart, Enrol, Enrolment, LoginAnswer,
     LoginFinish, OpaqueStart, Refresh, RegistrationAnswer, RegistrationFinish, Tokens,
 };
 use chat_core::api::info::{Health, Limits};
+use chat_core::id::AccountId;
 use chat_core::limits::BODY_BYTES_MAX;
 use chat_core::reject::{Reject, RejectCode};
 use serde::Serialize;
@@ -107,6 +109,37 @@ impl Api {
         self.post_as(Some(enrolment.clone()), "/v1/devices/enrol", enrol).await
     }
 
+    /// `GET /v1/account/keyring`, for a device that enrols.
+    ///
+    /// # Errors
+    ///
+    /// What befalls every request.
+    pub async fn own_keyring(&self, enrolment: &AccessToken) -> Result<Keyring> {
+        self.get_as(Some(enrolment.clone()), "/v1/account/keyring").await
+    }
+
+    /// `GET /v1/account`, for a device that enrols.
+    ///
+    /// # Errors
+    ///
+    /// What befalls every request.
+    pub async fn own_account(&self, enrolment: &AccessToken) -> Result<OwnAccount> {
+        self.get_as(Some(enrolment.clone()), "/v1/account").await
+    }
+
+    /// `GET /v1/accounts/{account}/keys` of its own account, for a device that enrols.
+    ///
+    /// # Errors
+    ///
+    /// What befalls every request.
+    pub async fn account_keys(
+        &self,
+        enrolment: &AccessToken,
+        account: AccountId,
+    ) -> Result<AccountKeys> {
+        self.get_as(Some(enrolment.clone()), &format!("/v1/accounts/{account}/keys")).await
+    }
+
     /// First half of a log-in by device key.
     ///
     /// # Errors
@@ -145,7 +178,15 @@ impl Api {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let request = Request { method: Method::Get, path: path.into(), body: None, token: None };
+        self.get_as(None, path).await
+    }
+
+    async fn get_as<T: DeserializeOwned>(
+        &self,
+        token: Option<AccessToken>,
+        path: &str,
+    ) -> Result<T> {
+        let request = Request { method: Method::Get, path: path.into(), body: None, token };
         read(&self.call(request).await?)
     }
 

@@ -9,6 +9,7 @@
 //!
 //! Absent on purpose: user interface, and anything of the relay's; this crate never links it.
 
+pub mod access;
 pub mod api;
 pub mod clock;
 pub mod content;
@@ -17,6 +18,7 @@ pub mod event;
 pub mod message;
 pub mod password;
 pub mod random;
+pub mod relay;
 pub mod store;
 pub mod transport;
 

@@ -48,7 +48,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use self::columns::{blob, millis, timestamp};
 pub use self::key::StoreKey;
 use self::thread::StoreThread;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 
 /// A handle to the store; clones share it.
 #[derive(Clone)]
@@ -161,6 +161,11 @@ impl Store {
     pub async fn close(&self) {
         self.thread.close().await;
     }
+}
+
+/// A snapshot that this version wrote, or one before it, can be read; another is a broken store.
+pub(crate) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Kind::StoreFailed.because(error)
 }
 
 fn scrub(connection: &Connection) -> Result<()> {

@@ -92,6 +92,32 @@ pub fn exists(tx: &Transaction<'_>) -> Result<bool> {
     Ok(tx.query_row("SELECT EXISTS (SELECT 1 FROM account)", [], |row| row.get(0))?)
 }
 
+/// Our own published devices, if `account` is ours.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn devices_of(tx: &Transaction<'_>, account: AccountId) -> Result<Option<Vec<u8>>> {
+    let devices = tx
+        .prepare_cached("SELECT devices FROM account WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(devices)
+}
+
+/// Our own name, if `account` is ours.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn username_of(tx: &Transaction<'_>, account: AccountId) -> Result<Option<String>> {
+    let name = tx
+        .prepare_cached("SELECT username FROM account WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(name)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<AccountRow> {
     let snapshot = |column: &str| row.get(column).map(|bytes| Snapshot(Zeroizing::new(bytes)));
     Ok(AccountRow {
@@ -187,6 +213,27 @@ pub fn set_keyring(tx: &Transaction<'_>, keyring: &Snapshot, number: u64) -> Res
         "UPDATE account SET keyring = ?1, keyring_number = ?2",
         params![keyring.as_bytes(), number],
     )?;
+    Ok(())
+}
+
+/// Erases everything there is, as at log-out; the store is then like new.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn erase_everything(tx: &Transaction<'_>) -> Result<()> {
+    for table in [
+        "account",
+        "tokens",
+        "facts",
+        "prekey_sets",
+        "peers",
+        "sessions",
+        // With all that belongs to them.
+        "conversations",
+    ] {
+        tx.execute(&format!("DELETE FROM {table}"), [])?;
+    }
     Ok(())
 }
 

@@ -67,6 +67,29 @@ pub fn by_username(tx: &Transaction<'_>, username: &str) -> Result<Option<PeerRo
     Ok(row)
 }
 
+/// Somebody's name.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn username(tx: &Transaction<'_>, account: AccountId) -> Result<Option<String>> {
+    let name = tx
+        .prepare_cached("SELECT username FROM peers WHERE account = ?1")?
+        .query_row([account.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(name)
+}
+
+/// Erases what is known of somebody.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn forget(tx: &Transaction<'_>, account: AccountId) -> Result<()> {
+    tx.execute("DELETE FROM peers WHERE account = ?1", [account.as_bytes()])?;
+    Ok(())
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<PeerRow> {
     let verified_at: Option<i64> = row.get("verified_at")?;
     let offered: Option<Vec<u8>> = row.get("offered_identity")?;

@@ -25,7 +25,7 @@ impl std::fmt::Debug for PrekeySetRow {
     }
 }
 
-/// Adds a set that is to be uploaded.
+/// Adds a set, with the upload that is still to be made.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub fn insert(
     tx: &Transaction<'_>,
     number: u32,
     secrets: &[u8],
-    upload: &[u8],
+    upload: Option<&[u8]>,
     now: Timestamp,
 ) -> Result<()> {
     tx.execute(

@@ -226,7 +226,7 @@ async fn the_newest_prekeys_outlive_their_age() {
     let left: Vec<_> = store
         .write(move |tx| {
             for (number, age) in [(1, day(1)), (2, day(2)), (3, day(3))] {
-                prekeys::insert(tx, number, b"secrets", b"upload", age)?;
+                prekeys::insert(tx, number, b"secrets", Some(b"upload"), age)?;
             }
             prekeys::forget_older(tx, day(40))?;
             prekeys::load_all(tx)
@@ -244,7 +244,7 @@ async fn a_last_resort_handshake_counts_once() {
 
     let firsts = store
         .write(move |tx| {
-            prekeys::insert(tx, 1, b"secrets", b"upload", Timestamp::from_millis(1))?;
+            prekeys::insert(tx, 1, b"secrets", Some(b"upload"), Timestamp::from_millis(1))?;
             let first = prekeys::is_first_handshake(tx, 1, handshake)?;
             Ok([first, prekeys::is_first_handshake(tx, 1, handshake)?])
         })
