@@ -3,8 +3,9 @@
 //! | module | what it does | specified in `docs/protocol` |
 //! |---|---|---|
 //! | [`identity`] | identity and device keys, what they sign | `identity.md` |
-//! | [`recovery`], [`safety_number`] | words to recover with, digits to compare | `identity.md` |
-//! | [`padding`] | the pieces of an envelope | `envelope.md` |
+//! | [`keyring`], [`recovery`] | what an account must not lose, words to get it back with | `keyring.md` |
+//! | [`safety_number`] | digits to compare | `keyring.md` §5 |
+//! | [`padding`], [`wrap`] | the pieces of an envelope | `envelope.md` |
 //! | [`snapshot`] | how secret state is written down | `ratchet.md` |
 //!
 //! Absent on purpose: I/O, clocks and a random generator of its own. Randomness is always the last
@@ -13,8 +14,10 @@
 mod aead;
 pub mod identity;
 mod kdf;
+pub mod keyring;
 pub mod padding;
 pub mod recovery;
 pub mod safety_number;
 mod secret;
 pub mod snapshot;
+pub mod wrap;

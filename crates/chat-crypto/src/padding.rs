@@ -47,17 +47,17 @@ pub fn padded_length(length: usize) -> usize {
     marked.next_multiple_of(1 << low_bits)
 }
 
-/// Pads `content`; room for the tag of `tail` bytes is reserved behind it.
+/// Pads `content` to [`padded_length`].
 ///
 /// # Errors
 ///
 /// [`PaddingError::TooLong`] above [`CONTENT_BYTES_MAX`].
-pub fn pad(content: &[u8], tail: usize) -> Result<Zeroizing<Vec<u8>>, PaddingError> {
+pub fn pad(content: &[u8]) -> Result<Zeroizing<Vec<u8>>, PaddingError> {
     if content.len() > CONTENT_BYTES_MAX {
         return Err(PaddingError::TooLong);
     }
     let length = padded_length(content.len());
-    let mut padded = Zeroizing::new(Vec::with_capacity(length + tail));
+    let mut padded = Zeroizing::new(Vec::with_capacity(length));
     padded.extend_from_slice(content);
     padded.push(MARK);
     padded.resize(length, 0);
@@ -91,7 +91,7 @@ mod tests {
             for length in boundary.saturating_sub(2)..=(boundary + 2).min(CONTENT_BYTES_MAX) {
                 let content = vec![MARK; length];
 
-                let padded = pad(&content, 16).unwrap();
+                let padded = pad(&content).unwrap();
 
                 assert_eq!(unpad(&padded), Ok(&content[..]), "{length} bytes");
                 assert!(padded.len() > length);
@@ -126,19 +126,19 @@ mod tests {
 
     #[test]
     fn one_byte_too_many_is_refused() {
-        assert!(pad(&vec![0; CONTENT_BYTES_MAX], 16).is_ok());
-        assert_eq!(pad(&vec![0; CONTENT_BYTES_MAX + 1], 16), Err(PaddingError::TooLong));
+        assert!(pad(&vec![0; CONTENT_BYTES_MAX]).is_ok());
+        assert_eq!(pad(&vec![0; CONTENT_BYTES_MAX + 1]), Err(PaddingError::TooLong));
     }
 
     #[test]
     fn another_form_of_padding_is_malformed() {
         let longer_than_needed = {
-            let mut padded = pad(b"hello", 0).unwrap();
+            let mut padded = pad(b"hello").unwrap();
             padded.resize(512, 0);
             padded
         };
         let another_mark = {
-            let mut padded = pad(b"hello", 0).unwrap();
+            let mut padded = pad(b"hello").unwrap();
             padded[5] = 0x81;
             padded
         };
@@ -154,6 +154,6 @@ mod tests {
     fn content_that_looks_like_padding_is_content() {
         let content = [MARK, 0, 0, MARK, 0];
 
-        assert_eq!(unpad(&pad(&content, 0).unwrap()), Ok(&content[..]));
+        assert_eq!(unpad(&pad(&content).unwrap()), Ok(&content[..]));
     }
 }
