@@ -19,7 +19,13 @@
 //! Absent: policy. Storage keeps what it is given, checks that nobody was faster, and never lets an
 //! account read what was said before it joined or after it left.
 
+#[cfg(test)]
+mod conformance;
+mod error;
+pub mod postgres;
 mod records;
+mod row;
+pub mod sqlite;
 
 use async_trait::async_trait;
 use chat_core::api::account::{AccountKeys, Keyring, OwnAccount};
@@ -36,6 +42,7 @@ use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use zeroize::Zeroizing;
 
+pub use error::StorageError;
 pub use records::{
     Acknowledgement, ActiveDevices, AppendError, Appended, Backlog, Conversation, DeviceState,
     DevicesReplaced, Expired, FamilyId, Freshness, LoginRecord, NewAccount, NewMessage, NewPrekeys,
@@ -44,47 +51,6 @@ pub use records::{
 
 /// A page of messages ends after this many bytes of envelopes, however many were asked for.
 pub const READ_BYTES_MAX: usize = 1024 * 1024;
-
-/// Why the store refused or failed. What the backend said is in the log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StorageError {
-    /// The username belongs to another account.
-    #[error("the username is taken")]
-    NameTaken,
-    /// An account of this id exists, and is another.
-    #[error("the account exists already")]
-    AlreadyExists,
-    /// The two members have a direct conversation already.
-    #[error("there is a direct conversation of these two already")]
-    ConversationExists(ConversationId),
-    /// What was to be replaced or continued is not what is stored; somebody was faster.
-    #[error("somebody else was first")]
-    Conflict,
-    /// Something that the call refers to is not there.
-    #[error("there is no such thing in the store")]
-    NotFound,
-    /// The backend could not be reached or did not finish; it may or may not have committed.
-    #[error("the database is not available")]
-    Unavailable,
-    /// The backend has no room left.
-    #[error("the database has no room left")]
-    Full,
-    /// Something stored cannot be read.
-    #[error("the database holds something that cannot be read")]
-    Corrupt,
-    /// The database was written by a newer relay.
-    #[error("the database has schema version {found}, this relay knows {known}; run a newer relay")]
-    TooNew {
-        /// The version of the database.
-        found: u32,
-        /// The newest version this relay knows.
-        known: u32,
-    },
-    /// The backend would not keep what it acknowledges.
-    #[error("the database is not set to keep what it acknowledges: {0}")]
-    NotDurable(&'static str),
-}
 
 /// The relay's durable state.
 #[async_trait]

@@ -1,0 +1,112 @@
+//! What every backend of [`Storage`](super::Storage) must do, as tests that each of them runs.
+//!
+//! `suite!(with_store)` makes a test of each sentence below; `with_store` runs it on a fresh store.
+
+pub(super) mod accounts;
+pub(super) mod conversations;
+pub(super) mod devices;
+pub(super) mod expiry;
+pub(super) mod login;
+pub(super) mod messages;
+pub(super) mod people;
+pub(super) mod prekeys;
+pub(super) mod reading;
+
+/// Makes a test of each sentence, on stores that `$with_store` brings.
+macro_rules! suite {
+    ($with_store:path) => {
+        $crate::storage::conformance::sentences! { $with_store;
+            accounts {
+                the_first_candidate_becomes_the_secret,
+                nodes_that_start_at_once_agree,
+                a_registration_is_stored_whole,
+                the_same_registration_is_accepted_again,
+                a_name_is_taken_whatever_its_case,
+                an_account_id_is_not_given_twice,
+                of_many_who_want_a_name_one_gets_it,
+                an_account_belongs_to_a_workspace_that_exists,
+                envelope_keys_are_replaced_by_the_next_epoch_only,
+                a_keyring_is_replaced_by_the_next_number_only,
+            }
+            devices {
+                a_device_that_joins_begins_at_the_end,
+                a_removed_device_loses_what_it_could_act_with,
+                a_list_that_does_not_continue_the_stored_one_is_a_conflict,
+                the_same_list_again_changes_nothing,
+            }
+            login {
+                single_use_state_is_taken_once,
+                single_use_state_runs_out,
+                of_many_who_take_single_use_state_one_gets_it,
+                a_refresh_token_spent_twice_revokes_its_family,
+                the_same_spending_gets_the_same_answer,
+                a_refresh_token_runs_out,
+                of_many_who_spend_a_token_one_succeeds,
+                a_revoked_device_refreshes_nothing,
+                what_has_run_out_is_forgotten,
+            }
+            prekeys {
+                each_one_time_prekey_goes_out_once,
+                a_newer_set_replaces_what_is_left_of_the_older,
+                the_same_upload_brings_no_spent_prekey_back,
+                a_device_that_is_not_there_uploads_nothing,
+            }
+            conversations {
+                a_creation_is_accepted_again,
+                two_people_have_one_direct_conversation,
+                a_member_must_have_an_account,
+                of_many_who_append_an_entry_one_succeeds,
+                an_entry_is_accepted_again,
+                an_entry_of_an_unknown_conversation_is_not_found,
+                members_read_the_whole_log_and_former_members_their_part,
+                conversations_come_in_pages,
+                acquaintances_share_a_conversation_now,
+            }
+            messages {
+                sequences_are_gapless_with_many_writers,
+                a_resend_returns_the_first_sequence,
+                a_resend_is_recognised_when_the_membership_has_moved_on,
+                a_message_twice_in_one_batch_is_stored_once,
+                a_refused_message_does_not_hinder_the_others,
+                another_senders_message_id_is_a_conflict,
+                an_empty_batch_is_no_work,
+                batches_that_cross_do_not_block_each_other,
+            }
+            reading {
+                a_device_reads_its_own_wraps_only,
+                a_page_tells_whether_more_follow,
+                a_page_of_large_messages_ends_early,
+                nobody_reads_what_was_said_before_or_after_their_time,
+                who_comes_back_reads_both_times,
+                a_cursor_never_goes_back_or_past_the_end,
+                acknowledgements_of_strangers_are_passed_over,
+                a_backlog_names_what_is_to_be_read,
+                a_former_member_still_gets_what_was_theirs,
+            }
+            expiry {
+                what_is_due_is_not_read_before_it_is_erased,
+                an_erased_message_keeps_its_place_and_its_id,
+                nothing_is_erased_before_its_time,
+                sweeps_at_once_erase_each_message_once,
+                a_timer_after_seen_waits_for_everybody,
+                a_timer_does_not_wait_for_who_has_left,
+                two_last_receipts_at_once_start_the_timer,
+                receipts_only_go_forward,
+                a_receipt_for_what_is_not_there_is_refused,
+            }
+        }
+    };
+}
+pub(super) use suite;
+
+macro_rules! sentences {
+    ($with_store:path; $($module:ident { $($sentence:ident,)* })*) => {
+        $(mod $module {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $sentence() {
+                $with_store($crate::storage::conformance::$module::$sentence).await;
+            })*
+        })*
+    };
+}
+pub(super) use sentences;

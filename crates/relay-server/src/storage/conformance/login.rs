@@ -1,0 +1,142 @@
+//! Single-use state and refresh tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::codec::Digest;
+use chat_core::time::Timestamp;
+
+use super::people::{NOW, people};
+use crate::storage::{FamilyId, PendingKind, RefreshOutcome, Storage, StorageError};
+
+const FAMILY: FamilyId = FamilyId::from_bytes([7; 16]);
+
+pub(crate) async fn single_use_state_is_taken_once(store: Arc<dyn Storage>) {
+    store.put_pending(PendingKind::Login, b"key", b"state", later()).await.unwrap();
+
+    let again = store.put_pending(PendingKind::Login, b"key", b"other", later()).await;
+    let as_another = store.take_pending(PendingKind::Challenge, b"key", NOW).await.unwrap();
+    let taken = store.take_pending(PendingKind::Login, b"key", NOW).await.unwrap();
+    let twice = store.take_pending(PendingKind::Login, b"key", NOW).await.unwrap();
+
+    assert_eq!(again, Err(StorageError::Conflict));
+    assert!(as_another.is_none());
+    assert_eq!(taken.unwrap().as_slice(), b"state");
+    assert!(twice.is_none());
+}
+
+pub(crate) async fn single_use_state_runs_out(store: Arc<dyn Storage>) {
+    store.put_pending(PendingKind::Challenge, b"key", b"", later()).await.unwrap();
+
+    assert!(store.take_pending(PendingKind::Challenge, b"key", later()).await.unwrap().is_none());
+    assert!(store.take_pending(PendingKind::Challenge, b"key", NOW).await.unwrap().is_none());
+}
+
+pub(crate) async fn of_many_who_take_single_use_state_one_gets_it(store: Arc<dyn Storage>) {
+    store.put_pending(PendingKind::Login, b"key", b"state", later()).await.unwrap();
+
+    let take = |_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.take_pending(PendingKind::Login, b"key", NOW).await })
+    };
+    let tasks: Vec<_> = (0..8).map(take).collect();
+    let mut taken = 0;
+    for task in tasks {
+        taken += usize::from(task.await.unwrap().unwrap().is_some());
+    }
+
+    assert_eq!(taken, 1);
+}
+
+pub(crate) async fn a_refresh_token_spent_twice_revokes_its_family(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    let address = alice.address(0);
+    store.insert_refresh(FAMILY, address, token(1), later()).await.unwrap();
+
+    assert_eq!(spend(&store, 1, 2).await, RefreshOutcome::Spent { address, family: FAMILY });
+    assert_eq!(spend(&store, 2, 3).await, RefreshOutcome::Spent { address, family: FAMILY });
+    assert_eq!(spend(&store, 1, 9).await, RefreshOutcome::Replayed { address, family: FAMILY });
+    assert_eq!(spend(&store, 3, 4).await, RefreshOutcome::Expired);
+    assert_eq!(spend(&store, 9, 4).await, RefreshOutcome::Unknown);
+}
+
+pub(crate) async fn the_same_spending_gets_the_same_answer(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    let address = alice.address(0);
+    store.insert_refresh(FAMILY, address, token(1), later()).await.unwrap();
+    let spent = RefreshOutcome::Spent { address, family: FAMILY };
+
+    assert_eq!(spend(&store, 1, 2).await, spent);
+    assert_eq!(spend(&store, 1, 2).await, spent);
+    assert_eq!(spend(&store, 2, 3).await, spent);
+    assert_eq!(spend(&store, 1, 2).await, RefreshOutcome::Replayed { address, family: FAMILY });
+}
+
+pub(crate) async fn a_refresh_token_runs_out(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    store.insert_refresh(FAMILY, alice.address(0), token(1), later()).await.unwrap();
+
+    let spent = store.spend_refresh(token(1), token(2), later(), later()).await.unwrap();
+
+    assert_eq!(spent, RefreshOutcome::Expired);
+}
+
+pub(crate) async fn of_many_who_spend_a_token_one_succeeds(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    let address = alice.address(0);
+    store.insert_refresh(FAMILY, address, token(0), later()).await.unwrap();
+
+    let spending = |successor| {
+        let store = store.clone();
+        tokio::spawn(async move { spend(&store, 0, successor).await })
+    };
+    let tasks: Vec<_> = (1..9).map(spending).collect();
+    let (mut spent, mut replayed) = (0, 0);
+    for task in tasks {
+        match task.await.unwrap() {
+            RefreshOutcome::Spent { .. } => spent += 1,
+            RefreshOutcome::Replayed { .. } => replayed += 1,
+            other => assert_eq!(other, RefreshOutcome::Expired),
+        }
+    }
+
+    assert_eq!((spent, replayed), (1, 1));
+}
+
+pub(crate) async fn a_revoked_device_refreshes_nothing(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    store.insert_refresh(FAMILY, alice.address(0), token(1), later()).await.unwrap();
+    let unlisted = store.insert_refresh(FAMILY, alice.address(1), token(5), later()).await;
+
+    store.revoke_device(alice.address(0)).await.unwrap();
+    let revoked = spend(&store, 1, 2).await;
+    let other = FamilyId::from_bytes([8; 16]);
+    store.insert_refresh(other, alice.address(0), token(3), later()).await.unwrap();
+    store.revoke_family(other).await.unwrap();
+
+    assert_eq!(unlisted, Err(StorageError::NotFound));
+    assert_eq!(revoked, RefreshOutcome::Expired);
+    assert_eq!(spend(&store, 3, 4).await, RefreshOutcome::Expired);
+}
+
+pub(crate) async fn what_has_run_out_is_forgotten(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    store.put_pending(PendingKind::Login, b"key", b"state", later()).await.unwrap();
+    store.insert_refresh(FAMILY, alice.address(0), token(1), later()).await.unwrap();
+
+    assert_eq!(store.forget_expired(NOW).await, Ok(0));
+    assert_eq!(store.forget_expired(later()).await, Ok(2));
+    assert_eq!(spend(&store, 1, 2).await, RefreshOutcome::Unknown);
+}
+
+async fn spend(store: &Arc<dyn Storage>, spent: u8, successor: u8) -> RefreshOutcome {
+    store.spend_refresh(token(spent), token(successor), later(), NOW).await.unwrap()
+}
+
+fn token(number: u8) -> Digest {
+    Digest::of(&[number])
+}
+
+fn later() -> Timestamp {
+    NOW.after(Duration::from_secs(60))
+}

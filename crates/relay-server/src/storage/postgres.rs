@@ -1,0 +1,142 @@
+//! Storage in PostgreSQL: several nodes on one database.
+//!
+//! ```text
+//!  node A ─┐  a batch locks its conversations' rows in the order of their ids,
+//!          ├─▶ so two nodes that append to the same ones wait for, and never block, each other
+//!  node B ─┘
+//! ```
+//!
+//! Transactions run at READ COMMITTED; where two could miss each other's writes, one of the rows
+//! that both need is locked first. Erased messages stay in dead rows until the next vacuum, and in
+//! the write-ahead log and backups for as long as these are kept.
+
+/// Ends a SELECT whose rows nobody else may change until the transaction ends.
+macro_rules! for_update {
+    () => {
+        " FOR NO KEY UPDATE"
+    };
+}
+/// Ends a SELECT whose rows are to stay as they are until the transaction ends.
+macro_rules! for_share {
+    () => {
+        " FOR SHARE"
+    };
+}
+
+mod append;
+mod batch;
+#[path = "sql/verbs.rs"]
+#[expect(clippy::duplicate_mod, reason = "one text, compiled for each backend")]
+mod verbs;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgPool, Postgres, SqlSafeStr as _, Transaction, query_scalar};
+
+use super::error::{StorageError, of_migration};
+
+/// The schema, step by step; a step is never changed once it was released.
+const STEPS: [(i64, &str, &str); 1] =
+    [(1, "begin", include_str!("../../migrations/postgres/0001_begin.sql"))];
+/// How long a verb waits for a connection before it says that the store is not available.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that was idle for longer is asked whether it is still there before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+type Connection = sqlx::PgConnection;
+
+/// The store; clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Connects to the database at `url` with at most `connections`, and brings its schema up to
+    /// date; of several nodes that start at once, one does and the others wait.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`] for a URL that leads nowhere, [`StorageError::TooNew`] for a
+    /// newer relay's database, [`StorageError::Corrupt`] for a schema that is not ours,
+    /// [`StorageError::NotDurable`] if the server acknowledges commits that are not on disk.
+    pub async fn open(url: &str, connections: u32) -> Result<Self, StorageError> {
+        let options: PgConnectOptions = url.parse()?;
+        let options = options.application_name("sealwire-relay");
+        let patient = options.clone();
+        let options = options.options([
+            ("lock_timeout", "5s"),
+            ("statement_timeout", "15s"),
+            ("idle_in_transaction_session_timeout", "15s"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move {
+                    if known.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_with(options)
+            .await?;
+        check_settings(&pool).await?;
+        migrate(patient).await?;
+        Ok(Self { pool })
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, StorageError> {
+        Ok(self.pool.begin().await?)
+    }
+
+    async fn read(&self) -> Result<PoolConnection<Postgres>, StorageError> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Vacuum does what is left to do.
+    #[expect(clippy::unused_async, reason = "the other backend has something to wait for")]
+    async fn after_erasing(&self, _erased: usize) {}
+
+    async fn end(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Whether a commit that is acknowledged is on disk.
+async fn check_settings(pool: &PgPool) -> Result<(), StorageError> {
+    let commit: String =
+        query_scalar("SELECT current_setting('synchronous_commit')").fetch_one(pool).await?;
+    if !matches!(commit.as_str(), "on" | "local" | "remote_write" | "remote_apply") {
+        return Err(StorageError::NotDurable("PostgreSQL's synchronous_commit is off"));
+    }
+    let fsync: String = query_scalar("SELECT current_setting('fsync')").fetch_one(pool).await?;
+    if fsync != "on" {
+        return Err(StorageError::NotDurable("PostgreSQL's fsync is off"));
+    }
+    Ok(())
+}
+
+async fn migrate(options: PgConnectOptions) -> Result<(), StorageError> {
+    let steps = STEPS.iter().map(|(version, name, sql)| {
+        let sql = sql.into_sql_str();
+        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
+    });
+    let known = STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
+    let migrator = Migrator::with_migrations(steps.collect());
+    // On a connection of its own: it may wait for another node for as long as that needs, and the
+    // advisory lock goes with it, whatever happens.
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+    let migrated = migrator.run(&pool).await;
+    pool.close().await;
+    migrated.map_err(|error| of_migration(error, known))
+}
+
+#[cfg(test)]
+mod tests;

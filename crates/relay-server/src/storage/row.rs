@@ -1,0 +1,153 @@
+//! What columns hold and what we mean, in both directions.
+
+use chat_core::codec::{Digest, List, from_bytes, to_bytes};
+use chat_core::envelope::{Envelope, ExpiryMode, Header, Wrap, WrapScheme};
+use chat_core::id::{AccountId, DeviceAddress, DeviceId};
+use chat_core::limits::WRAPS_MAX;
+use chat_core::membership::{Membership, MembershipEntry, SignedEntry};
+use chat_core::receipt::{Receipt, SignedReceipt};
+use chat_core::signed::Verified;
+use chat_core::time::Timestamp;
+use minicbor::Decode;
+
+use super::error::StorageError;
+use super::records::{Backlog, Expired};
+
+/// An unsigned number as a column holds it; what does not fit is as large as a column can be.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number that should never be negative.
+pub(super) fn unsigned(column: i64) -> Result<u64, StorageError> {
+    u64::try_from(column).map_err(|_| StorageError::Corrupt)
+}
+
+/// How many rows to ask for, to learn whether there is one more than `limit`.
+pub(super) fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)
+}
+
+/// An id or a digest.
+pub(super) fn fixed<'a, T: TryFrom<&'a [u8]>>(column: &'a [u8]) -> Result<T, StorageError> {
+    T::try_from(column).map_err(|_| {
+        tracing::error!(length = column.len(), "an id or a digest has another length");
+        StorageError::Corrupt
+    })
+}
+
+/// The address that stands in two columns.
+pub(super) fn address(account: &[u8], device: &[u8]) -> Result<DeviceAddress, StorageError> {
+    Ok(DeviceAddress { account: fixed(account)?, device: fixed(device)? })
+}
+
+/// An entry as it travels, and as it is stored.
+pub(super) fn signed_entry(entry: &Verified<MembershipEntry>) -> Vec<u8> {
+    to_bytes(&SignedEntry { signer: entry.author, entry: entry.source().clone() })
+}
+
+/// A receipt as it travels, and as it is stored.
+pub(super) fn signed_receipt(receipt: &Verified<Receipt>) -> Vec<u8> {
+    to_bytes(&SignedReceipt { signer: receipt.reader, receipt: receipt.source().clone() })
+}
+
+/// Both members of a direct conversation, the lower id first; nothing for other kinds.
+pub(super) fn direct_pair(membership: &Membership) -> Option<Vec<u8>> {
+    let is_direct = membership.kind() == chat_core::membership::ConversationKind::Direct;
+    is_direct.then(|| membership.members().flat_map(|m| *m.account.as_bytes()).collect())
+}
+
+/// The columns that are erased when a message expires.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) header: Vec<u8>,
+    pub(super) commitment: Vec<u8>,
+    pub(super) payload: Vec<u8>,
+    pub(super) wraps: Vec<u8>,
+}
+
+impl Sealed {
+    /// The envelope, with the wraps for one device.
+    pub(super) fn for_device(self, address: DeviceAddress) -> Result<Envelope, StorageError> {
+        Ok(Envelope {
+            wraps: wraps_for(&self.wraps, address)?,
+            header: chat_core::codec::Bytes::new(self.header)?,
+            commitment: fixed::<Digest>(&self.commitment)?,
+            payload: chat_core::codec::Bytes::new(self.payload)?,
+        })
+    }
+}
+
+/// A [`Wrap`] that is looked at before it is copied: most of a group's are for others.
+#[derive(Decode)]
+#[cbor(map)]
+struct BorrowedWrap<'b> {
+    #[n(0)]
+    account: AccountId,
+    #[n(1)]
+    device: Option<DeviceId>,
+    #[n(2)]
+    scheme: WrapScheme,
+    #[n(3)]
+    epoch: u32,
+    #[b(4)]
+    #[cbor(with = "minicbor::bytes")]
+    bytes: &'b [u8],
+}
+
+fn wraps_for(column: &[u8], address: DeviceAddress) -> Result<List<Wrap, WRAPS_MAX>, StorageError> {
+    let all: List<BorrowedWrap<'_>, WRAPS_MAX> = from_bytes(column)?;
+    let theirs = all.into_iter().filter(|wrap| {
+        wrap.account == address.account && wrap.device.is_none_or(|d| d == address.device)
+    });
+    let owned = theirs.map(|wrap| {
+        Ok(Wrap {
+            account: wrap.account,
+            device: wrap.device,
+            scheme: wrap.scheme,
+            epoch: wrap.epoch,
+            bytes: chat_core::codec::Bytes::new(wrap.bytes.to_vec())?,
+        })
+    });
+    Ok(List::new(owned.collect::<Result<_, StorageError>>()?)?)
+}
+
+/// Columns `expires_at` and `seen_timer_ms` of a message that is accepted `now`.
+pub(super) fn timers(header: &Header, now: Timestamp) -> (Option<i64>, Option<i64>) {
+    match header.expiry {
+        None => (None, None),
+        Some(expiry) => match expiry.mode {
+            ExpiryMode::AfterSent => (Some(signed(now.after(expiry.after()).as_millis())), None),
+            ExpiryMode::AfterSeen => {
+                (None, Some(i64::try_from(expiry.after().as_millis()).unwrap_or(i64::MAX)))
+            }
+        },
+    }
+}
+
+/// A row of a backlog: account, device, conversation, cursor, last.
+pub(super) type BacklogRow = (Vec<u8>, Vec<u8>, Vec<u8>, i64, i64);
+
+pub(super) fn backlog(row: BacklogRow) -> Result<Backlog, StorageError> {
+    let (account, device, conversation, cursor, last) = row;
+    Ok(Backlog {
+        address: address(&account, &device)?,
+        conversation: fixed(&conversation)?,
+        cursor: unsigned(cursor)?,
+        last: unsigned(last)?,
+    })
+}
+
+/// Rows of erased messages: conversation, sequence, message.
+pub(super) fn expired(rows: Vec<(Vec<u8>, i64, Vec<u8>)>) -> Result<Vec<Expired>, StorageError> {
+    let read = |(conversation, sequence, message): (Vec<u8>, i64, Vec<u8>)| {
+        Ok(Expired {
+            conversation: fixed(&conversation)?,
+            sequence: unsigned(sequence)?,
+            message: fixed(&message)?,
+        })
+    };
+    let mut expired: Vec<_> = rows.into_iter().map(read).collect::<Result<_, StorageError>>()?;
+    expired.sort_unstable();
+    Ok(expired)
+}

@@ -1,0 +1,159 @@
+//! Storage in one SQLite file: one process, one disk, nothing to administer.
+//!
+//! ```text
+//!  writes ──▶ 1 connection, BEGIN IMMEDIATE ──▶ WAL, flushed at each commit
+//!  reads  ──▶ a few connections, each on a snapshot; they never wait for the writer
+//! ```
+//!
+//! Erased bytes are overwritten (`secure_delete`), and the log is emptied after each sweep, so that
+//! an expired message is on no page of either file.
+
+/// Nothing to add: who writes is alone, who reads has a snapshot.
+macro_rules! for_update {
+    () => {
+        ""
+    };
+}
+macro_rules! for_share {
+    () => {
+        ""
+    };
+}
+
+mod append;
+mod batch;
+#[path = "sql/verbs.rs"]
+#[expect(clippy::duplicate_mod, reason = "one text, compiled for each backend")]
+mod verbs;
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlSafeStr as _, Sqlite, SqlitePool, Transaction, query_as, query_scalar};
+
+use super::error::{StorageError, of_migration};
+
+/// The schema, step by step; a step is never changed once it was released.
+const STEPS: [(i64, &str, &str); 1] =
+    [(1, "begin", include_str!("../../migrations/sqlite/0001_begin.sql"))];
+const READERS_MAX: u32 = 4;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a verb waits for a connection before it says that the store is not available.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Connection = sqlx::SqliteConnection;
+
+/// The store; clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    /// Whether the log may still hold bytes that were erased.
+    log_is_stale: Arc<AtomicBool>,
+}
+
+impl Store {
+    /// Opens the file at `path`, or makes it, and brings its schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::TooNew`] for a newer relay's file, [`StorageError::Corrupt`] for one that is
+    /// no store of ours, [`StorageError::NotDurable`] where the file system cannot keep a WAL.
+    pub async fn open(path: &Path) -> Result<Self, StorageError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("secure_delete", "ON")
+            .pragma("temp_store", "MEMORY");
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        check_settings(&writer).await?;
+        migrate(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await?;
+        // A sweep may have been cut off before it emptied the log.
+        let store = Self { writer, readers, log_is_stale: Arc::new(AtomicBool::new(true)) };
+        store.after_erasing(0).await;
+        Ok(store)
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StorageError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    async fn read(&self) -> Result<PoolConnection<Sqlite>, StorageError> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    /// Empties the log, so that erased bytes are not left in it.
+    async fn after_erasing(&self, erased: usize) {
+        if erased > 0 {
+            self.log_is_stale.store(true, Ordering::SeqCst);
+        }
+        if !self.log_is_stale.load(Ordering::SeqCst) {
+            return;
+        }
+        let truncated: Result<(i64, i64, i64), _> =
+            query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.writer).await;
+        match truncated {
+            Ok((0, _, _)) => self.log_is_stale.store(false, Ordering::SeqCst),
+            Ok(_) => tracing::debug!("a reader holds the log; the next sweep empties it"),
+            Err(error) => tracing::warn!(%error, "the log could not be emptied"),
+        }
+    }
+
+    async fn end(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Whether SQLite took the settings; it ignores without a word what it cannot do.
+async fn check_settings(pool: &SqlitePool) -> Result<(), StorageError> {
+    let journal: String = query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    if journal != "wal" {
+        return Err(StorageError::NotDurable("SQLite's journal_mode is not WAL"));
+    }
+    for (sql, least, complaint) in [
+        ("PRAGMA synchronous", 2, "SQLite's synchronous is below FULL"),
+        ("PRAGMA foreign_keys", 1, "SQLite's foreign_keys is off"),
+        ("PRAGMA secure_delete", 1, "SQLite's secure_delete is off"),
+    ] {
+        let value: i64 = query_scalar(sql).fetch_one(pool).await?;
+        if value < least {
+            return Err(StorageError::NotDurable(complaint));
+        }
+    }
+    Ok(())
+}
+
+async fn migrate(pool: &SqlitePool) -> Result<(), StorageError> {
+    let steps = STEPS.iter().map(|(version, name, sql)| {
+        let sql = sql.into_sql_str();
+        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
+    });
+    let known = STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
+    let migrator = Migrator::with_migrations(steps.collect());
+    migrator.run(pool).await.map_err(|error| of_migration(error, known))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! What SQLite does row by row: a statement costs it no round trip.
+
+use chat_core::codec::to_bytes;
+use chat_core::id::{AccountId, ConversationId, DeviceAddress};
+use chat_core::prekey::OneTimePrekey;
+use chat_core::receipt::Sequence;
+use chat_core::time::Timestamp;
+use sqlx::{query, query_as};
+
+use super::super::row::{BacklogRow, backlog as read_backlog, expired, signed};
+use super::Connection;
+use crate::storage::{Acknowledgement, Backlog, Expired, StorageError};
+
+pub(super) use super::append::append;
+
+pub(super) async fn acknowledge(
+    connection: &mut Connection,
+    acknowledged: &[Acknowledgement],
+) -> Result<(), StorageError> {
+    for Acknowledgement { address, conversation, up_to } in acknowledged {
+        query(
+            "INSERT INTO cursors (account, device, conversation, up_to) \
+             SELECT d.account, d.device, c.id, min($4, c.last) \
+             FROM devices d, conversations c \
+             WHERE d.account = $1 AND d.device = $2 AND d.removed_at IS NULL AND c.id = $3 \
+               AND EXISTS (SELECT 1 FROM stays s \
+                   WHERE s.conversation = c.id AND s.account = d.account) \
+             ON CONFLICT (account, device, conversation) DO UPDATE \
+             SET up_to = excluded.up_to WHERE cursors.up_to < excluded.up_to",
+        )
+        .bind(address.account.as_bytes().as_slice())
+        .bind(address.device.as_bytes().as_slice())
+        .bind(conversation.as_bytes().as_slice())
+        .bind(signed(*up_to))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn backlog(
+    connection: &mut Connection,
+    devices: &[DeviceAddress],
+) -> Result<Vec<Backlog>, StorageError> {
+    let mut backlog = Vec::new();
+    for address in devices {
+        let rows: Vec<BacklogRow> = query_as(
+            "SELECT d.account, d.device, s.conversation, \
+                 min(max(coalesce(k.up_to, 0), s.first_sequence - 1)), \
+                 max(coalesce(s.last_sequence, c.last)) \
+             FROM devices d JOIN stays s ON s.account = d.account \
+             JOIN conversations c ON c.id = s.conversation \
+             LEFT JOIN cursors k ON k.account = d.account AND k.device = d.device \
+                 AND k.conversation = s.conversation \
+             WHERE d.account = $1 AND d.device = $2 AND d.removed_at IS NULL \
+               AND max(coalesce(k.up_to, 0), s.first_sequence - 1) \
+                   < coalesce(s.last_sequence, c.last) \
+             GROUP BY d.account, d.device, s.conversation ORDER BY s.conversation",
+        )
+        .bind(address.account.as_bytes().as_slice())
+        .bind(address.device.as_bytes().as_slice())
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in rows {
+            backlog.push(read_backlog(row)?);
+        }
+    }
+    Ok(backlog)
+}
+
+pub(super) async fn expire_due(
+    connection: &mut Connection,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Expired>, StorageError> {
+    let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = query_as(
+        "UPDATE messages SET header = NULL, commitment = NULL, payload = NULL, wraps = NULL, \
+             expires_at = NULL, seen_timer_ms = NULL \
+         WHERE rowid IN (SELECT rowid FROM messages WHERE expires_at <= $1 \
+             ORDER BY expires_at LIMIT $2) \
+         RETURNING conversation, sequence, message",
+    )
+    .bind(signed(now.as_millis()))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(connection)
+    .await?;
+    expired(rows)
+}
+
+/// Account, number of its list, device; one row without a device for an account without any.
+pub(super) async fn active_devices(
+    connection: &mut Connection,
+    accounts: &[AccountId],
+) -> Result<Vec<(Vec<u8>, i64, Option<Vec<u8>>)>, StorageError> {
+    let mut found = Vec::new();
+    for account in accounts {
+        let rows: Vec<(Vec<u8>, i64, Option<Vec<u8>>)> = query_as(
+            "SELECT a.id, a.device_list_number, d.device FROM accounts a \
+             LEFT JOIN devices d ON d.account = a.id AND d.removed_at IS NULL WHERE a.id = $1",
+        )
+        .bind(account.as_bytes().as_slice())
+        .fetch_all(&mut *connection)
+        .await?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+pub(super) async fn insert_one_time(
+    connection: &mut Connection,
+    address: DeviceAddress,
+    prekeys: &[OneTimePrekey],
+) -> Result<(), StorageError> {
+    for prekey in prekeys {
+        query(
+            "INSERT INTO one_time_prekeys (account, device, place, prekey) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(address.account.as_bytes().as_slice())
+        .bind(address.device.as_bytes().as_slice())
+        .bind(i64::from(prekey.index))
+        .bind(to_bytes(prekey))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Account, device and signed set.
+pub(super) async fn hold_prekey_sets(
+    connection: &mut Connection,
+    devices: &[DeviceAddress],
+) -> Result<Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>, StorageError> {
+    let sql = "SELECT account, device, signed FROM prekey_sets WHERE account = $1 AND device = $2";
+    for_each_device(connection, devices, sql).await
+}
+
+/// Account, device and one-time prekey; each is gone with this.
+pub(super) async fn spend_one_time(
+    connection: &mut Connection,
+    devices: &[DeviceAddress],
+) -> Result<Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>, StorageError> {
+    let sql = "DELETE FROM one_time_prekeys WHERE account = $1 AND device = $2 AND place = \
+                   (SELECT min(place) FROM one_time_prekeys WHERE account = $1 AND device = $2) \
+               RETURNING account, device, prekey";
+    for_each_device(connection, devices, sql).await
+}
+
+async fn for_each_device(
+    connection: &mut Connection,
+    devices: &[DeviceAddress],
+    sql: &'static str,
+) -> Result<Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>, StorageError> {
+    let mut rows = Vec::with_capacity(devices.len());
+    for address in devices {
+        let found = query_as(sql)
+            .bind(address.account.as_bytes().as_slice())
+            .bind(address.device.as_bytes().as_slice())
+            .fetch_all(&mut *connection)
+            .await?;
+        rows.extend(found);
+    }
+    Ok(rows)
+}
+
+pub(super) async fn insert_stays(
+    connection: &mut Connection,
+    conversation: ConversationId,
+    accounts: &[AccountId],
+    joined_index: u64,
+    first: Sequence,
+) -> Result<(), StorageError> {
+    for account in accounts {
+        query(
+            "INSERT INTO stays (conversation, account, joined_index, first_sequence) \
+             VALUES ($1, $2, $3, $4)",
+        )
+        .bind(conversation.as_bytes().as_slice())
+        .bind(account.as_bytes().as_slice())
+        .bind(signed(joined_index))
+        .bind(signed(first))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
