@@ -13,6 +13,8 @@ pub mod access;
 pub mod api;
 pub mod clock;
 pub mod content;
+pub mod context;
+pub mod devices;
 pub mod error;
 pub mod event;
 pub mod message;
@@ -21,6 +23,7 @@ pub mod random;
 pub mod relay;
 pub mod store;
 pub mod transport;
+pub mod verification;
 
 pub use crate::error::{Error, Kind, Result};
 pub use crate::password::PasswordHardening;
