@@ -222,16 +222,13 @@ pub fn set_keyring(tx: &Transaction<'_>, keyring: &Snapshot, number: u64) -> Res
 ///
 /// [`Kind::StoreFailed`].
 pub fn erase_everything(tx: &Transaction<'_>) -> Result<()> {
-    for table in [
-        "account",
-        "tokens",
-        "facts",
-        "prekey_sets",
-        "peers",
-        "sessions",
-        // With all that belongs to them.
-        "conversations",
-    ] {
+    // By the schema, so that no table that comes later is forgotten.
+    let mut statement = tx.prepare(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite@_%' ESCAPE '@'",
+    )?;
+    let tables = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    tx.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+    for table in tables {
         tx.execute(&format!("DELETE FROM {table}"), [])?;
     }
     Ok(())

@@ -254,6 +254,41 @@ async fn a_last_resort_handshake_counts_once() {
     assert_eq!(firsts, [true, false]);
 }
 
+#[tokio::test]
+async fn erasing_everything_leaves_no_row_in_any_table() {
+    let store = Store::in_memory().await.unwrap();
+    note(&store, b"soon gone").await.unwrap();
+    store
+        .write(|tx| {
+            tx.execute_batch(
+                "INSERT INTO conversations
+                    (id, kind, membership, membership_index, state, created_at, active_at)
+                 VALUES (zeroblob(16), 1, x'00', 0, 1, 0, 0);
+                 INSERT INTO cursors (conversation) VALUES (zeroblob(16));",
+            )?;
+            prekeys::insert(tx, 1, b"secrets", None, Timestamp::from_millis(1))?;
+            sessions::save_snapshot(tx, somebody(), b"ratchet", Timestamp::from_millis(1))
+        })
+        .await
+        .unwrap();
+
+    let counts: Vec<i64> = store
+        .write(|tx| {
+            account::erase_everything(tx)?;
+            ["facts", "conversations", "cursors", "prekey_sets", "sessions"]
+                .iter()
+                .map(|table| {
+                    let count = format!("SELECT count(*) FROM {table}");
+                    Ok(tx.query_row(&count, [], |row| row.get(0))?)
+                })
+                .collect()
+        })
+        .await
+        .unwrap();
+
+    assert_eq!(counts, [0; 5]);
+}
+
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }
