@@ -136,3 +136,6 @@ pub trait FrameStream: fmt::Debug + Send {
     /// [`Kind::RelayFault`](crate::Kind::RelayFault) for bytes that are no frame.
     async fn next(&mut self) -> Result<Option<RelayFrame>>;
 }
+
+#[cfg(test)]
+mod tests;
