@@ -157,6 +157,7 @@ impl Keyring {
     /// Seals the keyring under a new lock that the password's export key and the phrase open.
     ///
     /// `number` must be higher than any this account's keyring was sealed with before.
+    #[must_use]
     pub fn seal(
         &self,
         number: u64,

@@ -67,12 +67,12 @@ impl RecoveryPhrase {
     }
 
     /// The phrase as lower-case words with single spaces: to be shown once, and written down.
+    #[expect(clippy::expect_used, reason = "the length is right")]
     #[must_use]
     pub fn words(&self) -> Zeroizing<String> {
-        // INVARIANT: 32 bytes are a length of entropy that BIP-39 has words for.
-        Mnemonic::<English>::from_entropy(self.0)
-            .map(|mnemonic| Zeroizing::new(mnemonic.into_phrase()))
-            .unwrap_or_default()
+        // INVARIANT: BIP-39 has words for 32 bytes.
+        let mnemonic = Mnemonic::<English>::from_entropy(self.0).expect("32 bytes have words");
+        Zeroizing::new(mnemonic.into_phrase())
     }
 
     /// The 32 bytes behind the words.

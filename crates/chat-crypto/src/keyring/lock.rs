@@ -95,6 +95,7 @@ impl Opener<'_> {
         [self.label().as_bytes(), account.as_bytes()].concat()
     }
 
+    #[expect(clippy::expect_used, reason = "the limit is this very length")]
     fn seal_key(
         self,
         key: &[u8; 32],
@@ -103,7 +104,7 @@ impl Opener<'_> {
     ) -> Bytes<SEALED_KEY_BYTES> {
         let sealed = seal(&self.cipher(), key, &self.associated(account), rng);
         // INVARIANT: 32 bytes, a nonce and a tag are exactly the limit.
-        Bytes::new(sealed).unwrap_or_default()
+        Bytes::new(sealed).expect("a sealed key has 72 bytes")
     }
 }
 
@@ -124,6 +125,8 @@ impl KeyringLock {
     /// Seals `keyring` under `number`, to be opened by the same password and phrase as before.
     ///
     /// `number` must be higher than any this account's keyring was sealed with before.
+    #[expect(clippy::expect_used, reason = "a keyring has a limit of its own")]
+    #[must_use]
     pub fn reseal(&self, keyring: &Keyring, number: u64, rng: &mut impl CryptoRng) -> Vec<u8> {
         let cipher = self.cipher();
         let associated = associated(keyring.account(), number);
@@ -132,8 +135,9 @@ impl KeyringLock {
             version: VERSION,
             by_password: self.0.by_password.clone(),
             by_phrase: self.0.by_phrase.clone(),
-            // INVARIANT: a keyring of the most epochs, each with RSA, stays below the limit.
-            content: Bytes::new(content).unwrap_or_default(),
+            // INVARIANT: a keyring of the most epochs, each with RSA, stays below the limit; a test
+            // holds that.
+            content: Bytes::new(content).expect("the fullest keyring fits"),
         })
     }
 
@@ -201,6 +205,7 @@ fn associated(account: AccountId, number: u64) -> Vec<u8> {
     [label::KEYRING.as_bytes(), account.as_bytes(), &number.to_be_bytes()].concat()
 }
 
+#[expect(clippy::expect_used, reason = "no caller has 256 GiB")]
 fn seal(
     cipher: &XChaCha20Poly1305,
     plaintext: &[u8],
@@ -211,7 +216,7 @@ fn seal(
     rng.fill_bytes(&mut nonce);
     let payload = Payload { msg: plaintext, aad: associated };
     // INVARIANT: only plaintexts of 256 GiB and more are refused.
-    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
+    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).expect("short enough to seal");
     [&nonce[..], &sealed].concat()
 }
 

@@ -79,7 +79,7 @@ impl EnvelopeSecrets {
             epoch: self.epoch,
             x25519: AgreementKey::from_bytes(X25519::sk_to_pk(&self.x25519).to_bytes().into()),
             xwing: XWingKey::from_bytes(XWing::sk_to_pk(&self.xwing).to_bytes().into()),
-            rsa: self.rsa.as_ref().and_then(rsa_oaep::public_der).and_then(|d| Bytes::new(d).ok()),
+            rsa: self.rsa.as_ref().map(rsa_oaep::public_der).and_then(|der| Bytes::new(der).ok()),
             created_at: now,
         }
     }
@@ -135,7 +135,7 @@ impl EnvelopeSecrets {
     pub fn to_snapshot(&self) -> Zeroizing<Vec<u8>> {
         let x25519 = Zeroizing::new(self.x25519.to_bytes());
         let xwing = Zeroizing::new(self.xwing.to_bytes());
-        let rsa = self.rsa.as_ref().and_then(rsa_oaep::private_der);
+        let rsa = self.rsa.as_ref().map(rsa_oaep::private_der);
         let state = EpochState {
             account: self.account,
             epoch: self.epoch,

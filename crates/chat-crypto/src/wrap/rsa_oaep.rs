@@ -27,14 +27,18 @@ pub(super) fn generate(rng: &mut impl CryptoRng) -> Result<RsaPrivateKey, WrapEr
     RsaPrivateKey::new(rng, MODULUS_BITS).map_err(|_| WrapError::UnusableKey)
 }
 
-/// The public key as DER `SubjectPublicKeyInfo`.
-pub(super) fn public_der(private: &RsaPrivateKey) -> Option<Vec<u8>> {
-    private.to_public_key().to_public_key_der().ok().map(|der| der.into_vec())
+/// The public key as DER `SubjectPublicKeyInfo`: 550 bytes.
+#[expect(clippy::expect_used, reason = "the key is a key")]
+pub(super) fn public_der(private: &RsaPrivateKey) -> Vec<u8> {
+    // INVARIANT: only numbers of 256 MiB and more have no DER.
+    private.to_public_key().to_public_key_der().expect("4096 bits have DER").into_vec()
 }
 
 /// The private key as DER `PrivateKeyInfo` (PKCS #8).
-pub(super) fn private_der(private: &RsaPrivateKey) -> Option<SecretDocument> {
-    private.to_pkcs8_der().ok()
+#[expect(clippy::expect_used, reason = "the key is a key")]
+pub(super) fn private_der(private: &RsaPrivateKey) -> SecretDocument {
+    // INVARIANT: generated and read keys have two primes and their coefficient.
+    private.to_pkcs8_der().expect("a key of two primes has DER")
 }
 
 /// Reads a private key that [`private_der`] wrote.
@@ -85,10 +89,10 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let short = RsaPrivateKey::new(&mut rng, 2048).unwrap();
 
-        let refused = seal(&public_der(&short).unwrap(), vec![], b"secret", &mut rng);
+        let refused = seal(&public_der(&short), vec![], b"secret", &mut rng);
 
         assert_eq!(refused.unwrap_err(), WrapError::UnusableKey);
-        assert!(read_private(private_der(&short).unwrap().as_bytes()).is_none());
+        assert!(read_private(private_der(&short).as_bytes()).is_none());
     }
 
     #[test]
