@@ -126,12 +126,11 @@ impl Access {
     }
 
     /// New tokens for the device's signature.
+    ///
+    /// That the device was removed is the relay's word, so it is returned and not written down;
+    /// what counts is the account's signed list.
     async fn logged_in(&self) -> Result<Tokens> {
         match log_in(&self.api, self.address, &self.device).await {
-            Err(error) if error.kind() == Kind::DeviceRemoved => {
-                self.store.write(|tx| account::set_state(tx, AccountState::Removed)).await?;
-                Err(error)
-            }
             Err(error) if error.kind() == Kind::WrongPassword => {
                 Err(Kind::LoggedOut.because(error))
             }

@@ -73,3 +73,79 @@ impl fmt::Debug for Own {
         f.debug_struct("Own").field("address", &self.address).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use chat_core::id::DeviceId;
+    use chat_crypto::identity::IdentitySecret;
+    use chat_crypto::wrap::EnvelopeSecrets;
+
+    use super::*;
+    use crate::access::Access;
+    use crate::api::Api;
+    use crate::clock::ManualClock;
+    use crate::store::account::{self, AccountRow, AccountState};
+    use crate::transport::{Network, Origin};
+
+    /// Port 9 of loopback: nobody listens there, and nobody may without being root.
+    const NOWHERE: &str = "http://127.0.0.1:9";
+
+    /// When tests begin.
+    pub(crate) fn start() -> Timestamp {
+        Timestamp::from_millis(1_800_000_000_000)
+    }
+
+    /// Alice's device, with a store in memory and a relay that is not there.
+    pub(crate) async fn offline(clock: ManualClock) -> Context {
+        let randomness = Randomness::seeded(1);
+        let rng = &mut randomness.rng();
+        let address =
+            DeviceAddress { account: AccountId::random(rng), device: DeviceId::random(rng) };
+        let device = Arc::new(DeviceSecrets::generate(rng));
+        let envelope = EnvelopeSecrets::generate(address.account, 1, rng);
+        let keyring = Arc::new(Keyring::new(IdentitySecret::generate(rng), envelope));
+        let own = Own {
+            address,
+            username: "alice".to_owned(),
+            workspace: WorkspaceId::random(rng),
+            identity_key: keyring.identity().key(),
+            device: Arc::clone(&device),
+            keyring,
+        };
+        let store = Store::in_memory().await.unwrap();
+        let row = row(&own);
+        store.write(move |tx| account::insert(tx, &row)).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        let relay = relay_that_is_not_there(&store, &clock, address, device);
+        Context { own, store, relay, clock, randomness }
+    }
+
+    fn row(own: &Own) -> AccountRow {
+        AccountRow {
+            relay: NOWHERE.to_owned(),
+            address: own.address,
+            username: own.username.clone(),
+            workspace: own.workspace,
+            device_secrets: own.device.to_snapshot().into(),
+            keyring: own.keyring.to_snapshot().into(),
+            keyring_lock: own.keyring.to_snapshot().into(),
+            keyring_number: 1,
+            devices: Vec::new(),
+            devices_number: 1,
+            state: AccountState::Active,
+            created_at: start(),
+        }
+    }
+
+    fn relay_that_is_not_there(
+        store: &Store,
+        clock: &Arc<dyn Clock>,
+        address: DeviceAddress,
+        device: Arc<DeviceSecrets>,
+    ) -> Relay {
+        let origin = Origin::parse(NOWHERE).unwrap();
+        let api = Api::over(Arc::new(Network::to(origin).unwrap()));
+        let access = Access::new(api.clone(), store.clone(), Arc::clone(clock), address, device);
+        Relay::new(api, Arc::new(access))
+    }
+}

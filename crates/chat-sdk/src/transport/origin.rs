@@ -33,6 +33,15 @@ impl Origin {
         &self.0
     }
 
+    /// Tells whether nobody on the way can listen: by TLS, or because there is no way.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        let Ok(url) = reqwest::Url::parse(&self.0) else { return false };
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let is_loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        url.scheme() == "https" || host == "localhost" || is_loopback
+    }
+
     /// Where a request goes.
     #[must_use]
     pub fn http(&self, path: &str) -> String {
@@ -67,6 +76,20 @@ mod tests {
             Origin::parse("http://127.0.0.1:7300").unwrap().websocket("/"),
             "ws://127.0.0.1:7300/"
         );
+    }
+
+    #[test]
+    fn only_tls_and_loopback_are_private() {
+        for (url, is_private) in [
+            ("https://relay.example", true),
+            ("http://127.0.0.1:7300", true),
+            ("http://[::1]:7300", true),
+            ("http://localhost", true),
+            ("http://relay.example", false),
+            ("http://10.0.0.1", false),
+        ] {
+            assert_eq!(Origin::parse(url).unwrap().is_private(), is_private, "{url}");
+        }
     }
 
     #[test]
