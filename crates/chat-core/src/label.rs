@@ -57,6 +57,8 @@ labels! {
     CHAIN_KEY = "sealwire/1/kdf/chain-key";
     /// A message key.
     MESSAGE_KEY = "sealwire/1/kdf/message-key";
+    /// Cipher key and nonce of one session message.
+    MESSAGE_CIPHER = "sealwire/1/kdf/message-cipher";
 
     // Derivations: envelope.
     /// Key, nonce and commitment of an envelope.

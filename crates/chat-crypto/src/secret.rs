@@ -163,12 +163,18 @@ impl KemSecret {
         KemKey::from_bytes(self.expand().encapsulation_key().to_bytes().into())
     }
 
-    /// Decapsulates. A ciphertext made for another key gives a secret nobody else has.
-    pub(crate) fn decapsulate(&self, ciphertext: &[u8; KEM_CIPHERTEXT_BYTES]) -> SharedSecret {
-        let mut shared = self.expand().decapsulate(&(*ciphertext).into());
+    /// Decapsulates, and names the public key that this was done for.
+    ///
+    /// A ciphertext made for another key gives a secret nobody else has.
+    pub(crate) fn decapsulate(
+        &self,
+        ciphertext: &[u8; KEM_CIPHERTEXT_BYTES],
+    ) -> (KemKey, SharedSecret) {
+        let key = self.expand();
+        let mut shared = key.decapsulate(&(*ciphertext).into());
         let copy = Zeroizing::new(shared.into());
         shared.zeroize();
-        copy
+        (KemKey::from_bytes(key.encapsulation_key().to_bytes().into()), copy)
     }
 }
 
@@ -243,8 +249,8 @@ mod tests {
 
         let (ciphertext, shared) = encapsulate(&ours.public(), &mut rng).unwrap();
 
-        assert_eq!(ours.decapsulate(&ciphertext), shared);
-        assert_ne!(other.decapsulate(&ciphertext), shared);
+        assert_eq!(ours.decapsulate(&ciphertext), (ours.public(), shared.clone()));
+        assert_ne!(other.decapsulate(&ciphertext).1, shared);
     }
 
     #[test]

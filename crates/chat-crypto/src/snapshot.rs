@@ -7,6 +7,9 @@
 //! A snapshot is as secret as what it holds: it lives in erasing buffers here and belongs into
 //! encrypted storage. A version that this code does not know is refused, never guessed at.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder};
 use zeroize::Zeroizing;
@@ -56,6 +59,45 @@ pub(crate) fn read<'b, T: Decode<'b, ()>>(
         return Err(SnapshotError::Malformed);
     }
     Ok(state)
+}
+
+/// State that successive snapshots of a whole share, so that copying the whole stays cheap.
+#[derive(Debug)]
+pub(crate) struct Shared<T>(Arc<T>);
+
+impl<T> Shared<T> {
+    pub(crate) fn new(state: T) -> Self {
+        Self(Arc::new(state))
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<C, T: Encode<C>> Encode<C> for Shared<T> {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        self.0.encode(e, ctx)
+    }
+}
+
+impl<'b, C, T: Decode<'b, C>> Decode<'b, C> for Shared<T> {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
+        T::decode(d, ctx).map(Self::new)
+    }
 }
 
 /// A buffer that erases what it outgrows.

@@ -1,0 +1,283 @@
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+
+use super::skipped::SKIPPED_KEPT_FOR;
+use super::*;
+use crate::secret::SecretBytes;
+use crate::snapshot;
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const AD: &[u8] = b"associated";
+
+#[test]
+fn a_conversation_goes_both_ways() {
+    let mut pair = Pair::new(1);
+
+    for round in 0..20u8 {
+        for _ in 0..round % 3 + 1 {
+            let message = pair.alice.says(&[round]);
+            assert_eq!(pair.bob.hears(&message), Ok(vec![round]));
+        }
+        let message = pair.bob.says(b"back");
+        assert_eq!(pair.alice.hears(&message), Ok(b"back".to_vec()));
+    }
+}
+
+#[test]
+fn messages_open_in_any_order_and_once() {
+    let mut pair = Pair::new(2);
+    let mut messages: Vec<_> = (0..10u8).map(|number| pair.alice.says(&[number])).collect();
+    let answer = pair.bob.says(b"answer");
+    pair.alice.hears(&answer).unwrap();
+    messages.extend((10..20u8).map(|number| pair.alice.says(&[number])));
+
+    for place in [15, 3, 0, 19, 7, 9, 10, 1, 12, 2] {
+        let expected = vec![u8::try_from(place).unwrap()];
+        assert_eq!(pair.bob.hears(&messages[place]), Ok(expected));
+        assert_eq!(pair.bob.hears(&messages[place]), Err(NotAuthentic), "a replay");
+    }
+}
+
+#[test]
+fn two_thousand_missing_messages_are_bridged_and_one_more_is_not() {
+    for (missing, expected) in [(2000, Ok(b"late".to_vec())), (2001, Err(NotAuthentic))] {
+        let mut pair = Pair::new(3);
+        for _ in 0..missing {
+            pair.alice.says(b"lost");
+        }
+        let message = pair.alice.says(b"late");
+
+        assert_eq!(pair.bob.hears(&message), expected);
+    }
+}
+
+#[test]
+fn of_two_thousand_missing_messages_the_newest_thousand_still_open() {
+    let mut pair = Pair::new(4);
+    let missing: Vec<_> = (0..2000).map(|_| pair.alice.says(b"missing")).collect();
+    let message = pair.alice.says(b"here");
+    pair.bob.hears(&message).unwrap();
+
+    assert_eq!(pair.bob.ratchet.skipped.len(), SKIPPED_KEPT_MAX);
+    assert_eq!(pair.bob.hears(&missing[999]), Err(NotAuthentic));
+    assert!(pair.bob.hears(&missing[1000]).is_ok());
+    assert!(pair.bob.hears(&missing[1999]).is_ok());
+}
+
+#[test]
+fn a_gap_of_more_than_the_limit_is_refused_at_a_turn_as_well() {
+    let mut pair = Pair::new(5);
+    for _ in 0..2001 {
+        pair.alice.says(b"lost");
+    }
+    let answer = pair.bob.says(b"answer");
+    pair.alice.hears(&answer).unwrap();
+    let message = pair.alice.says(b"next chain");
+
+    assert_eq!(pair.bob.hears(&message), Err(NotAuthentic));
+}
+
+#[test]
+fn any_changed_bit_is_not_authentic_and_moves_nothing() {
+    let mut pair = Pair::new(6);
+    let missing = pair.alice.says(b"missing");
+    let message = pair.alice.says(b"hello");
+    let before = pair.bob.snapshot();
+
+    for bit in 0..message.len() * 8 {
+        let mut changed = message.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(pair.bob.hears(&changed), Err(NotAuthentic));
+    }
+    for length in 0..message.len() {
+        assert_eq!(pair.bob.hears(&message[..length]), Err(NotAuthentic));
+    }
+    let other = pair.bob.ratchet.open(Message::from_bytes(&message).unwrap(), b"other", NOW);
+    assert_eq!(other.map(drop), Err(NotAuthentic));
+
+    assert_eq!(pair.bob.snapshot(), before);
+    assert!(pair.bob.hears(&message).is_ok());
+    assert!(pair.bob.hears(&missing).is_ok());
+}
+
+#[test]
+fn opening_gives_the_same_next_state_every_time() {
+    let mut pair = Pair::new(7);
+    let message = pair.alice.says(b"hello");
+    let mut twin = Peer { ratchet: pair.bob.ratchet.clone(), rng: ChaCha20Rng::seed_from_u64(99) };
+
+    pair.bob.hears(&message).unwrap();
+    twin.hears(&message).unwrap();
+
+    assert_eq!(pair.bob.snapshot(), twin.snapshot());
+}
+
+#[test]
+fn a_stolen_chain_key_of_a_closed_chain_forges_nothing() {
+    let mut pair = Pair::new(8);
+    let missing = pair.alice.says(b"still on the road");
+    let stolen = pair.alice.ratchet.clone();
+    for message in [pair.bob.says(b"b"), pair.bob.says(b"b")] {
+        pair.alice.hears(&message).unwrap();
+    }
+    let next = pair.alice.says(b"next chain");
+    pair.bob.hears(&next).unwrap();
+
+    // The thief has everything that Alice's device had: chain key, header key, ratchet key.
+    let mut thief = Peer { ratchet: stolen, rng: ChaCha20Rng::seed_from_u64(8) };
+    for _ in 0..5 {
+        let forged = thief.says(b"forged");
+        assert_eq!(pair.bob.hears(&forged), Err(NotAuthentic));
+    }
+    assert!(pair.bob.hears(&missing).is_ok(), "what was sent before the turn still opens");
+}
+
+#[test]
+fn a_thief_is_shut_out_by_the_next_turn_of_each_side() {
+    let mut pair = Pair::new(9);
+    let mut thief =
+        Peer { ratchet: pair.alice.ratchet.clone(), rng: ChaCha20Rng::seed_from_u64(9) };
+    for _ in 0..2 {
+        let answer = pair.bob.says(b"b");
+        pair.alice.hears(&answer).unwrap();
+        let message = pair.alice.says(b"a");
+        pair.bob.hears(&message).unwrap();
+    }
+    let message = pair.bob.says(b"secret again");
+
+    assert_eq!(thief.hears(&message), Err(NotAuthentic));
+}
+
+#[test]
+fn a_key_that_was_used_is_nowhere_in_the_state() {
+    let mut pair = Pair::new(10);
+    let first = pair.alice.says(b"first");
+    let second = pair.alice.says(b"second");
+    pair.bob.hears(&second).unwrap();
+    let (key, _) =
+        pair.bob.ratchet.skipped.take(&pair.bob.receiving().header_key.clone(), 1).unwrap();
+    let chain = pair.bob.receiving().chain.clone();
+    let secret = |bytes: &[u8]| bytes[bytes.len() - 32..].to_vec();
+    let key = secret(&chat_core::codec::to_bytes(&key));
+    let chain = chat_core::codec::to_bytes(&chain);
+    let chain = chain[chain.len() - 34..chain.len() - 2].to_vec();
+    let holds = |state: &[u8], key: &[u8]| state.windows(32).any(|window| window == key);
+    assert!(holds(&pair.bob.snapshot(), &key) && holds(&pair.bob.snapshot(), &chain));
+
+    pair.bob.hears(&first).unwrap();
+    assert!(!holds(&pair.bob.snapshot(), &key), "the skipped key is gone");
+    let third = pair.alice.says(b"third");
+    pair.bob.hears(&third).unwrap();
+    assert!(!holds(&pair.bob.snapshot(), &chain), "the chain key is gone");
+}
+
+#[test]
+fn skipped_keys_are_gone_after_seven_days() {
+    let mut pair = Pair::new(11);
+    let missing = pair.alice.says(b"missing");
+    let message = pair.alice.says(b"here");
+    pair.bob.hears(&message).unwrap();
+    let later = NOW.after(SKIPPED_KEPT_FOR);
+
+    let opened = pair.bob.ratchet.open(Message::from_bytes(&missing).unwrap(), AD, later);
+
+    assert_eq!(opened.map(drop), Err(NotAuthentic));
+    assert!(pair.bob.ratchet.has_expired_keys(later));
+    assert_eq!(pair.bob.ratchet.without_expired_keys(later).skipped.len(), 0);
+}
+
+#[test]
+fn a_chain_at_its_end_seals_nothing_until_it_is_answered() {
+    let mut pair = Pair::new(12);
+    pair.alice.says(b"begins the chain");
+    if let Sending::Chain(sending) = &mut pair.alice.ratchet.sending {
+        sending.chain = sending.chain.clone().at_end();
+    }
+    let sealed =
+        pair.alice.ratchet.seal_onto(&mut Vec::new(), b"more", AD, NOW, &mut pair.alice.rng);
+    assert_eq!(sealed.err(), Some(SealError::Exhausted(Exhausted)));
+
+    let answer = pair.bob.says(b"answer");
+    pair.alice.hears(&answer).unwrap();
+
+    assert!(!pair.alice.says(b"a new chain").is_empty());
+}
+
+#[test]
+fn a_ratchet_key_of_small_order_is_refused() {
+    let mut pair = Pair::new(13);
+    let answer = pair.bob.says(b"answer");
+    pair.alice.hears(&answer).unwrap();
+    let mut message = pair.alice.says(b"with a bad key");
+    // Alice, who knows her header key, announces a key that agrees with everything.
+    let Sending::Chain(sending) = &pair.alice.ratchet.sending else { panic!("she has sent") };
+    let header =
+        Header { ratchet_key: AgreementKey::from_bytes([0; 32]), previous_length: 2, number: 0 };
+    message[..SEALED_HEADER_BYTES].copy_from_slice(&sending.header_key.seal(header));
+
+    assert_eq!(pair.bob.hears(&message), Err(NotAuthentic));
+}
+
+#[test]
+fn a_message_shows_neither_key_nor_counter() {
+    let mut pair = Pair::new(14);
+    let messages: Vec<_> = (0..4).map(|_| pair.alice.says(b"the same")).collect();
+
+    for (place, message) in messages.iter().enumerate() {
+        assert_eq!(message.len(), OVERHEAD_BYTES + 8);
+        for other in &messages[place + 1..] {
+            let alike = message.iter().zip(other).filter(|(a, b)| a == b).count();
+            assert!(alike < 8, "{alike} bytes in common");
+        }
+    }
+}
+
+struct Peer {
+    ratchet: Ratchet,
+    rng: ChaCha20Rng,
+}
+
+impl Peer {
+    fn says(&mut self, plaintext: &[u8]) -> Vec<u8> {
+        let mut message = Vec::new();
+        self.ratchet =
+            self.ratchet.seal_onto(&mut message, plaintext, AD, NOW, &mut self.rng).unwrap();
+        message
+    }
+
+    fn hears(&mut self, message: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
+        let message = Message::from_bytes(message).ok_or(NotAuthentic)?;
+        let (plaintext, next) = self.ratchet.open(message, AD, NOW)?;
+        self.ratchet = next;
+        Ok(plaintext.to_vec())
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        snapshot::write(1, &self.ratchet).to_vec()
+    }
+
+    fn receiving(&self) -> &ReceivingChain {
+        self.ratchet.receiving.current.as_ref().unwrap()
+    }
+}
+
+/// Alice has sent one message, and Bob has opened it.
+struct Pair {
+    alice: Peer,
+    bob: Peer,
+}
+
+impl Pair {
+    fn new(seed: u64) -> Self {
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let signed_prekey = AgreementSecret::generate(&mut rng);
+        let key = || SessionKey(SecretBytes::new([7; 32]));
+        let ratchet = Ratchet::initiate(key(), signed_prekey.public());
+        let mut alice = Peer { ratchet, rng: rng.clone() };
+        let first = alice.says(b"first");
+        let first = Message::from_bytes(&first).unwrap();
+        let (plaintext, ratchet) = Ratchet::respond(key(), &signed_prekey, first, AD, NOW).unwrap();
+        assert_eq!(plaintext.as_slice(), b"first");
+        Self { alice, bob: Peer { ratchet, rng: ChaCha20Rng::seed_from_u64(!seed) } }
+    }
+}

@@ -1,0 +1,495 @@
+//! All sessions between our device and one other.
+//!
+//! ```text
+//!  Sessions ┬ active            we send on this one
+//!           ├ inactive, ≤ 5     still opened, for what is on the road; 30 days
+//!           └ handshakes seen   so that none begins a session twice
+//!
+//!  message = 1 ‖ ratchet message                                   ≥  74 bytes
+//!          | 2 ‖ handshake header (1606) ‖ ratchet message         until the first answer
+//!
+//!  both sides start at once:  the lower SHA-256 of the ephemeral keys stays active on both,
+//!                             the other session opens what was already sent on it
+//! ```
+//!
+//! A state never changes: every operation gives the next one, to be stored before its bytes leave,
+//! or with the message it opened. Nothing has moved when a message is refused, and all refusals are
+//! one error.
+//! Normative: `docs/protocol/ratchet.md` §7 and §8.
+
+use std::time::Duration;
+
+use chat_core::codec::Digest;
+use chat_core::device::DeviceCertificate;
+use chat_core::id::DeviceAddress;
+use chat_core::key::{AgreementKey, IdentityKey};
+use chat_core::limits::PAYLOAD_BYTES_MAX;
+use chat_core::prekey::VerifiedBundle;
+use chat_core::signed::Verified;
+use chat_core::time::Timestamp;
+use minicbor::{Decode, Encode};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::handshake::{self, HEADER_BYTES, HandshakeError, HandshakeHeader, Party};
+use crate::identity::DeviceSecrets;
+use crate::prekey::PrekeySecrets;
+use crate::ratchet::{self, Message, OVERHEAD_BYTES, Ratchet};
+use crate::snapshot::{self, Shared, SnapshotError};
+
+/// Most inactive sessions with one device.
+pub const INACTIVE_MAX: usize = 5;
+/// How long an inactive session is kept after it last opened something.
+pub const INACTIVE_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long a handshake is remembered: longer than its prekeys, which live 37 days at most.
+pub const HANDSHAKES_REMEMBERED_FOR: Duration = Duration::from_secs(40 * 24 * 3600);
+/// Most handshakes remembered; more in so short a time are refused.
+pub const HANDSHAKES_REMEMBERED_MAX: usize = 256;
+/// How long a start of ours that nobody answered can still win over one of theirs.
+pub const SIMULTANEOUS_WITHIN: Duration = Duration::from_secs(24 * 3600);
+/// Longest plaintext of a message.
+pub const PLAINTEXT_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
+
+const SNAPSHOT: u8 = 1;
+const RATCHET_MESSAGE: u8 = 1;
+const FIRST_MESSAGE: u8 = 2;
+
+/// Why a session did not do what it was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// There is no session to send on.
+    #[error("there is no session with this device; start one")]
+    NoSession,
+    /// The bundle belongs to another device, or to our own.
+    #[error("the prekey bundle belongs to another device")]
+    WrongDevice,
+    /// A key of the other side is no key, or one that agrees with everything.
+    #[error("a key of the other device cannot be used")]
+    UnusableKey,
+    /// The active session has sent all it can without an answer.
+    #[error("the session's chain is at its end; start a new session")]
+    Exhausted,
+    /// The plaintext exceeds [`PLAINTEXT_BYTES_MAX`].
+    #[error("the plaintext is too long to encrypt")]
+    TooLong,
+    /// Not made by this device, for us, for this context, or opened before.
+    #[error("the message is not authentic")]
+    NotAuthentic,
+}
+
+impl From<HandshakeError> for SessionError {
+    fn from(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::UnusableKey => Self::UnusableKey,
+            HandshakeError::UnknownPrekey => Self::NotAuthentic,
+        }
+    }
+}
+
+impl From<ratchet::SealError> for SessionError {
+    fn from(error: ratchet::SealError) -> Self {
+        match error {
+            ratchet::SealError::Exhausted(_) => Self::Exhausted,
+            ratchet::SealError::UnusableKey(_) => Self::UnusableKey,
+        }
+    }
+}
+
+/// Who we are.
+#[derive(Clone, Copy, Debug)]
+pub struct Local<'a> {
+    /// Our account and device.
+    pub address: DeviceAddress,
+    /// Our account's identity key.
+    pub identity: IdentityKey,
+    /// Our device's secrets.
+    pub device: &'a DeviceSecrets,
+}
+
+impl Local<'_> {
+    fn party(&self) -> Party {
+        let agreement = self.device.agreement();
+        Party { address: self.address, identity: self.identity, agreement }
+    }
+}
+
+/// The prekeys that a first message used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SpentPrekey {
+    /// The number of the prekey set.
+    pub set: u32,
+    /// The one-time prekey to spend; `None` if the last-resort prekeys had to do.
+    pub one_time: Option<u16>,
+}
+
+/// A message that was opened, and everything to be stored with it in one transaction.
+#[derive(Debug)]
+pub struct Decrypted {
+    /// What the message says.
+    pub plaintext: Zeroizing<Vec<u8>>,
+    /// The sessions as they are now.
+    pub sessions: Sessions,
+    /// The prekeys that began a session, if this message did.
+    pub spent: Option<SpentPrekey>,
+}
+
+/// All sessions with one other device.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Sessions {
+    #[n(0)]
+    theirs: DeviceAddress,
+    #[n(1)]
+    active: Option<Shared<Session>>,
+    /// Newest first.
+    #[n(2)]
+    inactive: Vec<Shared<Session>>,
+    /// Oldest first.
+    #[n(3)]
+    handshakes: Vec<SeenHandshake>,
+}
+
+#[derive(Clone, Copy, Debug, Encode, Decode)]
+#[cbor(array)]
+struct SeenHandshake {
+    #[n(0)]
+    handshake: Digest,
+    #[n(1)]
+    seen_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+struct Session {
+    /// The digest of the handshake header that began it.
+    #[n(0)]
+    handshake: Digest,
+    /// The ephemeral key of that handshake.
+    #[n(1)]
+    ephemeral: AgreementKey,
+    /// Whose device the other one is.
+    #[n(2)]
+    identity: IdentityKey,
+    /// Sent with every message until the first answer; only on the side that started.
+    #[n(3)]
+    unanswered: Option<Shared<Opening>>,
+    #[n(4)]
+    started_at: Timestamp,
+    /// When it last opened a message, or was started.
+    #[n(5)]
+    opened_at: Timestamp,
+    #[n(6)]
+    ratchet: Ratchet,
+}
+
+/// An encoded handshake header.
+#[derive(Debug, Encode, Decode)]
+#[cbor(transparent)]
+struct Opening(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>);
+
+impl Session {
+    /// What decides between two sessions that were started at once.
+    fn rank(&self) -> Digest {
+        Digest::of(self.ephemeral.as_bytes())
+    }
+
+    fn open(
+        &self,
+        message: Message<'_>,
+        associated: &[u8],
+        now: Timestamp,
+    ) -> Option<(Zeroizing<Vec<u8>>, Self)> {
+        let (plaintext, ratchet) = self.ratchet.open(message, associated, now).ok()?;
+        Some((plaintext, Self { ratchet, unanswered: None, opened_at: now, ..self.clone() }))
+    }
+}
+
+impl Sessions {
+    /// No session yet with the device at `theirs`.
+    #[must_use]
+    pub fn new(theirs: DeviceAddress) -> Self {
+        Self { theirs, active: None, inactive: Vec::new(), handshakes: Vec::new() }
+    }
+
+    /// The other device.
+    #[must_use]
+    pub fn theirs(&self) -> DeviceAddress {
+        self.theirs
+    }
+
+    /// Whether there is a session to send on.
+    #[must_use]
+    pub fn has_active(&self) -> bool {
+        self.active.is_some()
+    }
+
+    /// The identity key that the active session was made with.
+    #[must_use]
+    pub fn their_identity(&self) -> Option<IdentityKey> {
+        self.active.as_ref().map(|session| session.identity)
+    }
+
+    /// Whether the other device has answered on the active session.
+    ///
+    /// Until it has, every message carries the handshake and is 1606 bytes longer.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.active.as_ref().is_some_and(|session| session.unanswered.is_none())
+    }
+
+    /// Starts a session from a prekey bundle. It becomes the active one.
+    ///
+    /// Meant for when there is none, or to replace one that is broken: the other side takes the new
+    /// one over as soon as it hears of it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::WrongDevice`], [`SessionError::UnusableKey`].
+    pub fn start(
+        &self,
+        local: &Local<'_>,
+        their_identity: IdentityKey,
+        bundle: &VerifiedBundle,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, SessionError> {
+        if bundle.certificate.address != self.theirs || local.address == self.theirs {
+            return Err(SessionError::WrongDevice);
+        }
+        let (key, header) =
+            handshake::initiate(&local.party(), local.device, their_identity, bundle, rng)?;
+        let opening = header.to_bytes();
+        let session = Session {
+            handshake: Digest::of(&opening),
+            ephemeral: header.ephemeral,
+            identity: their_identity,
+            unanswered: Some(Shared::new(Opening(opening))),
+            started_at: now,
+            opened_at: now,
+            ratchet: Ratchet::initiate(key, bundle.set.signed),
+        };
+        let mut next = self.tidied(now);
+        next.activate(session);
+        Ok(next)
+    }
+
+    /// Encrypts on the active session.
+    ///
+    /// Gives the bytes to send and the sessions as they are afterwards. **Store the sessions before
+    /// the bytes leave**: a state used twice gives two messages under one key.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NoSession`], [`SessionError::Exhausted`], [`SessionError::TooLong`].
+    pub fn encrypt(
+        &self,
+        plaintext: &[u8],
+        associated: &[u8],
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Vec<u8>, Self), SessionError> {
+        if plaintext.len() > PLAINTEXT_BYTES_MAX {
+            return Err(SessionError::TooLong);
+        }
+        let active = self.active.as_ref().ok_or(SessionError::NoSession)?;
+        let opening = active.unanswered.as_ref().map_or(&[][..], |opening| &opening.0);
+        let kind = if opening.is_empty() { RATCHET_MESSAGE } else { FIRST_MESSAGE };
+
+        let length = 1 + opening.len() + OVERHEAD_BYTES + plaintext.len();
+        let mut message = Vec::with_capacity(length);
+        message.push(kind);
+        message.extend_from_slice(opening);
+        let ratchet = active.ratchet.seal_onto(&mut message, plaintext, associated, now, rng)?;
+
+        let session = Session { ratchet, ..Session::clone(active) };
+        let mut next = self.tidied(now);
+        next.active = Some(Shared::new(session));
+        Ok((message, next))
+    }
+
+    /// Decrypts a message of the other device; its first ones begin a session.
+    ///
+    /// `prekeys` are the secrets of all prekey sets that are kept. Everything in the answer is to be
+    /// stored in one transaction, the one-time prekey it names being spent in the same.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NotAuthentic`], whatever the reason.
+    #[expect(clippy::too_many_arguments, reason = "everything that a first message needs")]
+    pub fn decrypt(
+        &self,
+        local: &Local<'_>,
+        their_certificate: &Verified<DeviceCertificate>,
+        their_identity: IdentityKey,
+        prekeys: &[&PrekeySecrets],
+        message: &[u8],
+        associated: &[u8],
+        now: Timestamp,
+    ) -> Result<Decrypted, SessionError> {
+        let refused = SessionError::NotAuthentic;
+        if their_certificate.address != self.theirs || local.address == self.theirs {
+            return Err(refused);
+        }
+        let tidied = self.tidied(now);
+        let (kind, rest) = message.split_first().ok_or(refused)?;
+        let decrypted = match *kind {
+            RATCHET_MESSAGE => {
+                let message = Message::from_bytes(rest).ok_or(refused)?;
+                tidied.open_known(None, their_identity, message, associated, now)
+            }
+            FIRST_MESSAGE => {
+                let (opening, rest) = rest.split_first_chunk::<HEADER_BYTES>().ok_or(refused)?;
+                let message = Message::from_bytes(rest).ok_or(refused)?;
+                let handshake = Digest::of(opening);
+                if tidied.has_seen(handshake) {
+                    let of = Some(handshake);
+                    tidied.open_known(of, their_identity, message, associated, now)
+                } else {
+                    let them = Party {
+                        address: self.theirs,
+                        identity: their_identity,
+                        agreement: their_certificate.agreement,
+                    };
+                    tidied.open_first(local, &them, prekeys, opening, message, associated, now)
+                }
+            }
+            _ => None,
+        };
+        decrypted.ok_or(refused)
+    }
+
+    /// Opens on one of our sessions; on the one that `handshake` began, if it is given.
+    fn open_known(
+        mut self,
+        handshake: Option<Digest>,
+        their_identity: IdentityKey,
+        message: Message<'_>,
+        associated: &[u8],
+        now: Timestamp,
+    ) -> Option<Decrypted> {
+        let opened = |session: &Session| {
+            let is_meant = session.identity == their_identity
+                && handshake.is_none_or(|handshake| session.handshake == handshake);
+            if is_meant { session.open(message, associated, now) } else { None }
+        };
+        if let Some((plaintext, session)) = self.active.as_ref().and_then(|session| opened(session))
+        {
+            self.active = Some(Shared::new(session));
+            return Some(Decrypted { plaintext, sessions: self, spent: None });
+        }
+        let mut inactive = self.inactive.iter().enumerate();
+        let (place, was_unanswered, (plaintext, session)) =
+            inactive.find_map(|(place, session)| {
+                Some((place, session.unanswered.is_some(), opened(session)?))
+            })?;
+        self.inactive.remove(place);
+        if was_unanswered {
+            // They answered what we started, so this is the one that they send on.
+            self.activate(session);
+        } else {
+            self.inactive.insert(0, Shared::new(session));
+        }
+        Some(Decrypted { plaintext, sessions: self, spent: None })
+    }
+
+    /// Begins the session that a first message asks for.
+    #[expect(clippy::too_many_arguments, reason = "private, and all of it is needed")]
+    fn open_first(
+        mut self,
+        local: &Local<'_>,
+        them: &Party,
+        prekeys: &[&PrekeySecrets],
+        opening: &[u8; HEADER_BYTES],
+        message: Message<'_>,
+        associated: &[u8],
+        now: Timestamp,
+    ) -> Option<Decrypted> {
+        // SECURITY: forgetting the oldest instead would let it be replayed.
+        if self.handshakes.len() >= HANDSHAKES_REMEMBERED_MAX {
+            return None;
+        }
+        let header = HandshakeHeader::from_bytes(opening)?;
+        let set = prekeys.iter().find(|set| set.number() == header.set)?;
+        let key = handshake::respond(&local.party(), local.device, them, set, &header).ok()?;
+        let (plaintext, ratchet) =
+            Ratchet::respond(key, set.signed(), message, associated, now).ok()?;
+
+        let handshake = Digest::of(opening);
+        self.handshakes.push(SeenHandshake { handshake, seen_at: now });
+        self.admit(
+            Session {
+                handshake,
+                ephemeral: header.ephemeral,
+                identity: them.identity,
+                unanswered: None,
+                started_at: now,
+                opened_at: now,
+                ratchet,
+            },
+            now,
+        );
+        let spent = Some(SpentPrekey { set: header.set, one_time: header.one_time });
+        Some(Decrypted { plaintext, sessions: self, spent })
+    }
+
+    /// Takes in a session that they started: active, unless ours was started at once and wins.
+    fn admit(&mut self, session: Session, now: Timestamp) {
+        let ours_wins = self.active.as_ref().is_some_and(|active| {
+            active.unanswered.is_some()
+                && now.since(active.started_at) < SIMULTANEOUS_WITHIN
+                && active.rank() < session.rank()
+        });
+        if ours_wins {
+            self.inactive.insert(0, Shared::new(session));
+            self.inactive.truncate(INACTIVE_MAX);
+        } else {
+            self.activate(session);
+        }
+    }
+
+    fn activate(&mut self, session: Session) {
+        if let Some(before) = self.active.replace(Shared::new(session)) {
+            self.inactive.insert(0, before);
+            self.inactive.truncate(INACTIVE_MAX);
+        }
+    }
+
+    fn has_seen(&self, handshake: Digest) -> bool {
+        self.handshakes.iter().any(|seen| seen.handshake == handshake)
+    }
+
+    /// The same sessions without what has been kept for too long.
+    fn tidied(&self, now: Timestamp) -> Self {
+        let mut kept = self.clone();
+        kept.inactive.retain(|session| now.since(session.opened_at) < INACTIVE_KEPT_FOR);
+        kept.handshakes.retain(|seen| now.since(seen.seen_at) < HANDSHAKES_REMEMBERED_FOR);
+        for session in kept.inactive.iter_mut().filter(|s| s.ratchet.has_expired_keys(now)) {
+            let ratchet = session.ratchet.without_expired_keys(now);
+            *session = Shared::new(Session { ratchet, ..Session::clone(session) });
+        }
+        kept
+    }
+
+    /// The sessions, to be stored encrypted: at most 1 KiB when all is quiet.
+    #[must_use]
+    pub fn to_snapshot(&self) -> Zeroizing<Vec<u8>> {
+        snapshot::write(SNAPSHOT, self)
+    }
+
+    /// Reads what [`Self::to_snapshot`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        snapshot::read(bytes, SNAPSHOT)
+    }
+}
+
+#[cfg(test)]
+mod chaos;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod tests;
