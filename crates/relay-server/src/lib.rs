@@ -1,10 +1,58 @@
-//! Under construction.
+//! The Sealwire relay: it authenticates, stores ciphertext and routes it. It cannot read it.
+//!
+//! ```text
+//!  WebSocket ─▶ connection ─▶ service::send ─▶ writer (group commit) ─▶ Storage ─▶ accepted
+//!  REST      ─▶ http       ─▶ service::*    ─▶ Storage          └─────▶ Bus
+//!                                                                        │
+//!  WebSocket ◀─ connection ◀─ delivery (cursor, gap check, window) ◀─ dispatcher
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`config`] | flags, variables and file to a checked configuration |
+//! | [`storage`], [`bus`], [`clock`] | the ports: durable state, other nodes, time |
+//! | [`auth`] | OPAQUE, access tokens, refresh tokens |
+//! | [`limits`], [`policy`], [`directory`] | how often, who may, and what is remembered for both |
+//! | [`service`] | the verbs; never sees HTTP |
+//! | [`writer`], [`acknowledgements`] | group commit of messages and of cursors |
+//! | [`registry`], [`dispatcher`], [`delivery`] | who is connected, what they hear of, what they are sent |
+//! | [`http`], [`socket`], [`connection`], [`encoding`] | REST and WebSockets |
+//! | [`janitor`], [`metrics`] | housekeeping, counters |
+//! | [`testing`] | a relay in this process, for tests and examples |
+//!
+//! Absent on purpose: chat-crypto. What could open a message is not in this program.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let relay = relay_server::testing::TestRelay::start().await;
+//! assert!(relay.url().starts_with("http://127.0.0.1:"));
+//! # relay.stop().await;
+//! # });
+//! ```
 
+pub mod acknowledgements;
 pub mod auth;
 pub mod bus;
 pub mod clock;
 pub mod config;
+pub mod connection;
+pub mod delivery;
+pub mod directory;
+pub mod dispatcher;
+pub mod encoding;
+pub mod http;
+pub mod janitor;
 pub mod limits;
 pub mod metrics;
+pub mod policy;
 pub mod random;
+pub mod registry;
+mod relay;
+mod server;
+pub mod service;
+pub mod socket;
 pub mod storage;
+pub mod testing;
+pub mod writer;
+
+pub use relay::{Ports, Relay, StartError};

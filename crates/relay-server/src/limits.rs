@@ -31,6 +31,10 @@ const SUBJECTS_A_SHARD: usize = 8_192;
 pub enum Class {
     /// Sending a message.
     Message,
+    /// Saying how far a device has got.
+    Receipt,
+    /// Saying that somebody is typing.
+    Typing,
     /// Trying a password.
     Login,
     /// Asking for a device challenge.
@@ -129,7 +133,9 @@ impl Limits {
 
     fn rate(&self, class: Class) -> Rate {
         let (count, seconds) = match class {
-            Class::Message => (self.rates.messages_a_minute, 60),
+            Class::Message | Class::Typing => (self.rates.messages_a_minute, 60),
+            // Reading a full inbox gives a receipt or two a conversation.
+            Class::Receipt => (self.rates.messages_a_minute.saturating_mul(10), 60),
             Class::Login => (self.rates.logins_a_quarter_hour, 900),
             // A device's answer cannot be guessed, so this only keeps the store from being filled.
             Class::Challenge => (self.rates.logins_a_quarter_hour.saturating_mul(10), 900),

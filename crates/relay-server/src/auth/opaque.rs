@@ -106,8 +106,8 @@ impl Opaque {
     ///
     /// [`OpaqueError::Malformed`].
     pub fn record(upload: &[u8]) -> Result<Vec<u8>, OpaqueError> {
-        let upload = RegistrationUpload::<Suite>::deserialize(upload)
-            .map_err(|_| OpaqueError::Malformed)?;
+        let upload =
+            RegistrationUpload::<Suite>::deserialize(upload).map_err(|_| OpaqueError::Malformed)?;
         Ok(ServerRegistration::finish(upload).serialize().to_vec())
     }
 
@@ -149,8 +149,7 @@ impl Opaque {
     ///
     /// [`OpaqueError::WrongPassword`], also for a `KE3` that cannot be read.
     pub fn finish(state: &[u8], finalization: &[u8]) -> Result<(), OpaqueError> {
-        let state =
-            ServerLogin::<Suite>::deserialize(state).map_err(|_| OpaqueError::State)?;
+        let state = ServerLogin::<Suite>::deserialize(state).map_err(|_| OpaqueError::State)?;
         let finalization = CredentialFinalization::deserialize(finalization)
             .map_err(|_| OpaqueError::WrongPassword)?;
         state

@@ -1,0 +1,447 @@
+//! One connected device: one task that reads, decides and writes.
+//!
+//! ```text
+//!               ┌──────────── select! ─────────────┐
+//!  socket ────▶ │ frames      → services           │
+//!  registry ──▶ │ happenings  → delivery ─▶ frames │ ──▶ outbound queue ──▶ socket
+//!  store ─────▶ │ pages       → delivery           │
+//!  writer ────▶ │ accepted                         │
+//!  clock ─────▶ │ heartbeat, write stall           │
+//!               └──────────────────────────────────┘
+//! ```
+//!
+//! Writing never keeps the task from reading: what cannot be written yet waits in a bounded queue,
+//! and while that is full nothing new is taken from the socket, the registry or the store. A client
+//! that takes nothing for [`WRITE_STALL_MAX`] is cut off; what it had not acknowledged waits in the
+//! store.
+
+mod outbound;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use chat_core::api::conversations::MessagePage;
+use chat_core::device::DeviceCertificate;
+use chat_core::frame::{ClientFrame, RelayFrame};
+use chat_core::limits::{AUTHENTICATE_WITHIN, DEAD_AFTER, HEARTBEAT_EVERY};
+use chat_core::receipt::SignedReceipt;
+use chat_core::reject::{Reject, RejectCode};
+use chat_core::signed::Verified;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, SplitStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use self::outbound::Outbound;
+use crate::delivery::{Delivery, Outcome, Want};
+use crate::encoding::Encoding;
+use crate::registry::{Ending, Happening, Listener};
+use crate::service::{Caller, Services, authenticate, prekeys, receipts, send, typing};
+use crate::storage::{Backlog, StorageError};
+
+/// A client that takes nothing off the wire for this long is cut off.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(10);
+/// Messages of one connection that may wait for their commit.
+const SENDS_WAITING_MAX: usize = 64;
+/// How long a connection that ends may take to hear why.
+const FAREWELL_MAX: Duration = Duration::from_secs(5);
+/// How long to wait before the store is asked again after it failed.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// Serves a connection until it ends.
+pub async fn run(
+    services: Arc<Services>,
+    socket: WebSocket,
+    encoding: Encoding,
+    caller: Option<Caller>,
+) {
+    let (sink, mut stream) = socket.split();
+    let mut outbound = Outbound::new(sink, encoding);
+    let caller = match caller {
+        Some(caller) => Ok(caller),
+        None => first_frame(&services, &mut stream, encoding).await,
+    };
+    match caller {
+        Ok(caller) => Box::pin(serve(services, stream, outbound, caller)).await,
+        Err(reject) => {
+            services.metrics.rejected(reject.code);
+            outbound.push(&RelayFrame::Reject { request: None, reject });
+            let _ = timeout(FAREWELL_MAX, outbound.close(close_code::POLICY, "")).await;
+        }
+    }
+}
+
+/// Waits for the client to say who it is.
+async fn first_frame(
+    services: &Services,
+    stream: &mut SplitStream<WebSocket>,
+    encoding: Encoding,
+) -> Result<Caller, Reject> {
+    let unauthenticated = || Reject::from(RejectCode::Unauthenticated);
+    let message = timeout(AUTHENTICATE_WITHIN, async {
+        loop {
+            match stream.next().await {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => return other,
+            }
+        }
+    });
+    let message = message.await.map_err(|_| unauthenticated())?;
+    let message = message.and_then(Result::ok).ok_or_else(unauthenticated)?;
+    match encoding.read(&message) {
+        Ok(ClientFrame::Authenticate { token }) => authenticate::device(services, &token).await,
+        _ => Err(unauthenticated()),
+    }
+}
+
+async fn serve(
+    services: Arc<Services>,
+    stream: SplitStream<WebSocket>,
+    outbound: Outbound,
+    caller: Caller,
+) {
+    let metrics = services.metrics.clone();
+    let _entered = metrics.connections.enter();
+    // The live route comes first: what is written from now on is heard of.
+    let listener = services.registry.insert(caller.address);
+    let number = listener.number;
+    let account = [caller.address.account];
+    services.bus.register(&account).await;
+    let displace = crate::bus::BusEvent::Displace {
+        address: caller.address,
+        connection: number,
+        node: services.node,
+    };
+    services.bus.publish(&account, displace);
+    let connection = Connection {
+        delivery: Delivery::new(caller.address),
+        services: services.clone(),
+        caller,
+        listener,
+        stream,
+        outbound,
+        sends: FuturesUnordered::new(),
+        reading: None,
+        certificate: None,
+        heard_at: Instant::now(),
+        pinged_at: Instant::now(),
+    };
+    connection.run().await;
+    services.registry.remove(caller.address, number);
+    services.bus.unregister(&account).await;
+}
+
+/// What the store has answered.
+enum Read {
+    Survey(Result<Vec<Backlog>, StorageError>),
+    Page(Want, Result<MessagePage, StorageError>),
+}
+
+/// Why the loop ends.
+enum End {
+    /// The client is gone, or cannot be reached.
+    Gone,
+    /// The client sent more than a frame may hold.
+    TooLarge,
+    /// The relay ends it.
+    Told(Ending),
+}
+
+struct Connection {
+    services: Arc<Services>,
+    caller: Caller,
+    listener: Listener,
+    stream: SplitStream<WebSocket>,
+    outbound: Outbound,
+    delivery: Delivery,
+    sends: FuturesUnordered<BoxFuture<'static, RelayFrame>>,
+    reading: Option<BoxFuture<'static, Read>>,
+    certificate: Option<Verified<DeviceCertificate>>,
+    heard_at: Instant,
+    pinged_at: Instant,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let end = match self.greet().await {
+            Ok(()) => self.turn().await,
+            Err(reject) => {
+                self.refuse(None, reject);
+                End::Gone
+            }
+        };
+        let _ = timeout(FAREWELL_MAX, self.farewell(end)).await;
+    }
+
+    async fn greet(&mut self) -> Result<(), Reject> {
+        // A device that was removed just before it was registered here was not told to end.
+        match self.services.storage.device_state(self.caller.address).await? {
+            crate::storage::DeviceState::Active => {}
+            _ => return Err(RejectCode::DeviceRemoved.into()),
+        }
+        self.outbound.push(&RelayFrame::Connected {
+            address: self.caller.address,
+            epoch: self.services.epoch,
+            now: self.services.now(),
+        });
+        let count = prekeys::count(&self.services, self.caller).await?;
+        if prekeys::is_low(count) {
+            self.outbound.push(&RelayFrame::PrekeysLow { remaining: count.remaining });
+        }
+        Ok(())
+    }
+
+    async fn turn(&mut self) -> End {
+        loop {
+            if self.listener.take_lagging() {
+                self.delivery.missed();
+            }
+            if self.reading.is_none() && self.outbound.has_room() {
+                self.reading = self.delivery.want().map(|want| self.read(want));
+            }
+            let has_room = self.outbound.has_room();
+            let takes_frames = has_room && self.sends.len() < SENDS_WAITING_MAX;
+            let wake_at = self.wake_at();
+            tokio::select! {
+                written = self.outbound.write(), if !self.outbound.is_empty() => {
+                    if written.is_err() { return End::Gone; }
+                }
+                changed = self.listener.ending.changed() => {
+                    let ending = *self.listener.ending.borrow_and_update();
+                    match (changed, ending) {
+                        (Ok(()), Some(ending)) => return End::Told(ending),
+                        (Ok(()), None) => {}
+                        (Err(_), _) => return End::Gone,
+                    }
+                }
+                Some(frame) = self.sends.next() => self.answer(&frame),
+                read = wait(&mut self.reading) => self.has_read(read),
+                Some(happening) = self.listener.happenings.recv(), if has_room => {
+                    self.happened(happening);
+                }
+                message = self.stream.next(), if takes_frames => {
+                    if let Some(end) = self.hear(message).await { return end; }
+                }
+                () = sleep_until(wake_at) => {
+                    if let Some(end) = self.beat() { return end; }
+                }
+            }
+        }
+    }
+
+    /// When to look at the heartbeat or a stalled write again.
+    fn wake_at(&self) -> Instant {
+        let heartbeat = self.heard_at.max(self.pinged_at) + HEARTBEAT_EVERY;
+        let dead = self.heard_at + DEAD_AFTER;
+        let stalled = self.outbound.waiting_since().map(|since| since + WRITE_STALL_MAX);
+        stalled.unwrap_or(heartbeat).min(heartbeat).min(dead)
+    }
+
+    fn beat(&mut self) -> Option<End> {
+        let now = Instant::now();
+        let stalled =
+            self.outbound.waiting_since().is_some_and(|since| now >= since + WRITE_STALL_MAX);
+        if stalled || now >= self.heard_at + DEAD_AFTER {
+            tracing::debug!(address = %self.caller.address, stalled, "the client is gone");
+            return Some(End::Gone);
+        }
+        if now >= self.heard_at.max(self.pinged_at) + HEARTBEAT_EVERY {
+            self.pinged_at = now;
+            self.outbound.ping();
+        }
+        None
+    }
+
+    /// Takes a WebSocket message in.
+    async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<End> {
+        let message = match message {
+            Some(Ok(message)) => message,
+            Some(Err(error)) if is_too_large(&error) => return Some(End::TooLarge),
+            Some(Err(_)) | None => return Some(End::Gone),
+        };
+        self.heard_at = Instant::now();
+        match &message {
+            Message::Close(_) => return Some(End::Gone),
+            Message::Ping(_) | Message::Pong(_) => {}
+            _ => match self.outbound.encoding().read(&message) {
+                Ok(frame) => self.frame(frame).await,
+                Err(reject) => self.refuse(None, reject),
+            },
+        }
+        None
+    }
+
+    async fn frame(&mut self, frame: ClientFrame) {
+        let outcome = match frame {
+            ClientFrame::Send { request, envelope } => {
+                match send::send(&self.services, self.caller, envelope).await {
+                    Ok(queued) => self.sends.push(accepted(request, queued).boxed()),
+                    Err(reject) => self.refuse(Some(request), reject),
+                }
+                Ok(())
+            }
+            ClientFrame::Acknowledge { conversation, up_to } => {
+                let outcome = self.delivery.acknowledge(conversation, up_to);
+                self.follow(outcome);
+                Ok(())
+            }
+            ClientFrame::Receipt { receipt } => self.receipt(receipt).await,
+            ClientFrame::Typing { conversation, state } => {
+                typing::tell(&self.services, self.caller, conversation, state).await
+            }
+            ClientFrame::Ping { request } => {
+                self.outbound.push(&RelayFrame::Pong { request });
+                Ok(())
+            }
+            ClientFrame::Authenticate { .. } => Err(Reject::from(RejectCode::Malformed)
+                .saying("This connection is authenticated already.")),
+            _ => Err(RejectCode::UnknownFrame.into()),
+        };
+        if let Err(reject) = outcome {
+            self.refuse(None, reject);
+        }
+    }
+
+    async fn receipt(&mut self, receipt: SignedReceipt) -> Result<(), Reject> {
+        if self.certificate.is_none() {
+            let address = self.caller.address;
+            let devices = self.services.devices_of(address.account).await?;
+            self.certificate = devices.active_device(address.device).cloned();
+        }
+        let certificate = self.certificate.as_ref().ok_or(RejectCode::DeviceRemoved)?;
+        receipts::put(&self.services, certificate, receipt).await
+    }
+
+    fn happened(&mut self, happening: Happening) {
+        match happening {
+            Happening::Message(live) => {
+                let outcome = self.delivery.live(&live);
+                self.follow(outcome);
+            }
+            Happening::Heard { conversation, sequence } => {
+                self.delivery.heard(conversation, sequence);
+            }
+            Happening::Heads(heads) => self.delivery.heads(&heads),
+            Happening::Frame(frame) => self.outbound.push(&frame),
+        }
+    }
+
+    fn read(&self, want: Want) -> BoxFuture<'static, Read> {
+        let services = self.services.clone();
+        let address = self.caller.address;
+        async move {
+            services.metrics.log_reads.add(1);
+            let storage = &services.storage;
+            match want {
+                Want::Survey => Read::Survey(storage.backlog(&[address]).await),
+                Want::Page { conversation, after, limit } => {
+                    let now = services.now();
+                    let page = storage.read_after(address, conversation, after, limit, now);
+                    Read::Page(want, page.await)
+                }
+            }
+        }
+        .then(|read| async {
+            if let Read::Survey(Err(error)) | Read::Page(_, Err(error)) = &read {
+                tracing::warn!(%error, "a backlog could not be read");
+                tokio::time::sleep(STORE_RETRY).await;
+            }
+            read
+        })
+        .boxed()
+    }
+
+    fn has_read(&mut self, read: Read) {
+        self.reading = None;
+        let outcome = match read {
+            Read::Survey(Ok(backlog)) => self.delivery.surveyed(&backlog),
+            Read::Page(Want::Page { conversation, .. }, Ok(page)) => {
+                self.delivery.page(conversation, page)
+            }
+            Read::Page(want, _) => return self.delivery.failed(want),
+            Read::Survey(Err(_)) => return self.delivery.failed(Want::Survey),
+        };
+        self.follow(outcome);
+    }
+
+    fn follow(&mut self, outcome: Outcome) {
+        for (conversation, up_to) in outcome.cursors {
+            self.services.acknowledgements.note(self.caller.address, conversation, up_to);
+        }
+        for frame in outcome.frames {
+            if matches!(frame, RelayFrame::Deliver { .. }) {
+                self.services.metrics.delivered.add(1);
+            }
+            self.outbound.push(&frame);
+        }
+    }
+
+    fn answer(&mut self, frame: &RelayFrame) {
+        if let RelayFrame::Reject { reject, .. } = frame {
+            self.services.metrics.rejected(reject.code);
+        }
+        self.outbound.push(frame);
+    }
+
+    fn refuse(&mut self, request: Option<u32>, reject: Reject) {
+        tracing::debug!(address = %self.caller.address, code = reject.code.code(), "refused");
+        self.answer(&RelayFrame::Reject { request, reject });
+    }
+
+    /// Says why, answers what was accepted meanwhile, and closes.
+    async fn farewell(mut self, end: End) {
+        let (code, reason) = match end {
+            End::Gone => (close_code::NORMAL, ""),
+            End::TooLarge => {
+                self.refuse(None, RejectCode::TooLarge.into());
+                (close_code::SIZE, "too_large")
+            }
+            End::Told(Ending::Draining { return_after_ms }) => {
+                self.outbound.push(&RelayFrame::Draining { return_after_ms });
+                (close_code::RESTART, "draining")
+            }
+            End::Told(ending) => {
+                let code = match ending {
+                    Ending::Removed => RejectCode::DeviceRemoved,
+                    Ending::Displaced => RejectCode::Displaced,
+                    _ => RejectCode::TokenInvalid,
+                };
+                self.refuse(None, code.into());
+                (close_code::POLICY, code.code())
+            }
+        };
+        while let Some(frame) = self.sends.next().await {
+            self.answer(&frame);
+        }
+        self.outbound.close(code, reason).await;
+    }
+}
+
+async fn accepted(request: u32, queued: send::Queued) -> RelayFrame {
+    match queued.accepted().await {
+        Ok(appended) => {
+            RelayFrame::Accepted { request, sequence: appended.sequence, at: appended.at }
+        }
+        Err(reject) => RelayFrame::Reject { request: Some(request), reject },
+    }
+}
+
+/// Waits for what is being read; forever if nothing is.
+async fn wait(reading: &mut Option<BoxFuture<'static, Read>>) -> Read {
+    match reading {
+        Some(read) => read.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    use std::error::Error as _;
+    use tokio_tungstenite::tungstenite::Error as SocketError;
+    let source = error.source().and_then(|source| source.downcast_ref::<SocketError>());
+    matches!(source, Some(SocketError::Capacity(_)))
+}
+
+fn close_frame(code: u16, reason: &'static str) -> Message {
+    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+}

@@ -1,0 +1,145 @@
+//! REST: paths to services, bodies to types, refusals to JSON.
+//!
+//! | file | paths |
+//! |---|---|
+//! | [`auth`] | `/v1/auth/…`, `/v1/devices/enrol` |
+//! | [`accounts`] | `/v1/account…`, `/v1/accounts/…` |
+//! | [`prekeys`] | `/v1/prekeys…` |
+//! | [`conversations`] | `/v1/conversations…` |
+//! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
+//!
+//! Every refusal is a [`Reject`](chat_core::reject::Reject), for unknown paths too. A body has its
+//! limit before it is read. Nothing of a request is logged but its path's pattern, its status and
+//! how long it took.
+
+pub mod accounts;
+pub mod auth;
+pub mod conversations;
+pub mod extract;
+pub mod health;
+pub mod prekeys;
+pub mod refusal;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post, put};
+use chat_core::frame::SOCKET_PATH;
+use chat_core::reject::{Reject, RejectCode};
+use tokio_util::task::TaskTracker;
+
+use self::refusal::Refusal;
+use crate::service::Services;
+use crate::socket;
+
+/// A request that takes longer is given up.
+const REQUEST_MAX: Duration = Duration::from_secs(30);
+
+/// What every handler can reach.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The verbs.
+    pub services: Arc<Services>,
+    /// Whether this node still takes new work.
+    pub ready: Arc<AtomicBool>,
+    /// The WebSocket connections, for who waits for their end.
+    pub connections: TaskTracker,
+}
+
+impl App {
+    /// Refuses new work when the relay is leaving.
+    ///
+    /// # Errors
+    ///
+    /// [`RejectCode::Draining`].
+    pub fn check_ready(&self) -> Result<(), Reject> {
+        let ready = self.ready.load(Ordering::SeqCst);
+        ready.then_some(()).ok_or_else(|| RejectCode::Draining.into())
+    }
+}
+
+/// All paths.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/auth/register/start", post(auth::register_start))
+        .route("/v1/auth/register/finish", post(auth::register_finish))
+        .route("/v1/auth/login/start", post(auth::login_start))
+        .route("/v1/auth/login/finish", post(auth::login_finish))
+        .route("/v1/auth/device/start", post(auth::device_start))
+        .route("/v1/auth/device/finish", post(auth::device_finish))
+        .route("/v1/auth/refresh", post(auth::refresh))
+        .route("/v1/auth/logout", post(auth::log_out))
+        .route("/v1/devices/enrol", post(auth::enrol))
+        .route("/v1/account", get(accounts::own))
+        .route("/v1/account/devices", put(accounts::put_devices))
+        .route("/v1/account/envelope-keys", put(accounts::put_envelope_keys))
+        .route("/v1/account/keyring", get(accounts::keyring).put(accounts::put_keyring))
+        .route("/v1/accounts/by-name/{username}", get(accounts::by_name))
+        .route("/v1/accounts/{account}/keys", get(accounts::keys))
+        .route("/v1/prekeys", get(prekeys::count).put(prekeys::put))
+        .route("/v1/prekeys/fetch", post(prekeys::fetch))
+        .route("/v1/conversations", get(conversations::list).post(conversations::create))
+        .route(
+            "/v1/conversations/{conversation}/membership",
+            get(conversations::membership).post(conversations::append),
+        )
+        .route("/v1/conversations/{conversation}/messages", get(conversations::messages))
+        .route("/v1/conversations/{conversation}/receipts", get(conversations::receipts))
+        .route(SOCKET_PATH, get(socket::upgrade))
+        .route("/v1/limits", get(health::limits))
+        .route("/.well-known/jwks.json", get(health::key_set))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .layer(from_fn(trace))
+        .fallback(async || {
+            Refusal(Reject::from(RejectCode::NotFound).saying("The relay has no such path."))
+        })
+        .method_not_allowed_fallback(async || {
+            Refusal(
+                Reject::from(RejectCode::NotFound).saying("The path does not take this method."),
+            )
+        })
+        .layer(from_fn_with_state(app.clone(), finish))
+        .with_state(app)
+}
+
+/// Notes how a request went, without anything that it said.
+async fn trace(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let path = path.as_ref().map_or("", MatchedPath::as_str);
+    let (status, micros) = (response.status().as_u16(), started.elapsed().as_micros());
+    tracing::debug!(%method, path, status, micros, "request");
+    response
+}
+
+/// Bounds the time of a request, counts refusals, and adds the headers that every answer has.
+async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(REQUEST_MAX, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| {
+        let late = Reject::from(RejectCode::Unavailable);
+        Refusal(late.saying("The relay took too long; try again.")).into_response()
+    });
+    if let Some(code) = response.extensions().get::<RejectCode>() {
+        app.services.metrics.rejected(*code);
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,58 @@
+//! What the relay says of itself, to clients, load balancers and Prometheus.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use chat_core::api::info::{Health, Limits};
+use chat_core::limits;
+
+use super::App;
+
+/// `GET /healthz`: the process is alive.
+pub async fn healthz() -> Json<Health> {
+    Json(health("ok"))
+}
+
+/// `GET /readyz`: the process takes new work and its storage is there.
+pub async fn readyz(State(app): State<App>) -> (StatusCode, Json<Health>) {
+    let missing = StatusCode::SERVICE_UNAVAILABLE;
+    if app.check_ready().is_err() {
+        return (missing, Json(health("draining")));
+    }
+    match app.services.storage.check().await {
+        Ok(()) => (StatusCode::OK, Json(health("ok"))),
+        Err(error) => (missing, Json(health(&error.to_string()))),
+    }
+}
+
+fn health(status: &str) -> Health {
+    Health { status: status.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+}
+
+/// `GET /metrics`.
+pub async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, app.services.metrics.render(app.services.bus.health()))
+}
+
+/// `GET /.well-known/jwks.json`.
+pub async fn key_set(State(app): State<App>) -> Json<serde_json::Value> {
+    Json(app.services.tokens.key_set(app.services.now()))
+}
+
+/// `GET /v1/limits`.
+pub async fn limits(State(app): State<App>) -> Json<Limits> {
+    Json(Limits {
+        payload_bytes_max: limits::PAYLOAD_BYTES_MAX,
+        frame_bytes_max: limits::FRAME_BYTES_MAX,
+        body_bytes_max: limits::BODY_BYTES_MAX,
+        wraps_max: limits::WRAPS_MAX,
+        group_members_max: limits::GROUP_MEMBERS_MAX,
+        channel_members_max: limits::CHANNEL_MEMBERS_MAX,
+        devices_max: limits::DEVICES_ACTIVE_MAX,
+        delivery_window_messages: limits::DELIVERY_WINDOW_MESSAGES,
+        messages_a_minute: app.services.limits.rates().messages_a_minute,
+        default_workspace: app.services.workspace,
+    })
+}

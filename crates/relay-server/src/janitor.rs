@@ -1,0 +1,67 @@
+//! Housekeeping: messages whose time is over, log-ins nobody finished, tokens that ran out.
+//!
+//! When something is over is the relay's clock's to say; the janitor only looks often enough. Every
+//! read filters what is due, so its lateness never shows. Nodes may sweep at the same time: each
+//! gets other messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bus::BusEvent;
+use crate::service::Services;
+use crate::storage::{Expired, StorageError};
+
+/// How often it looks for messages that are due.
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+/// Every how many sweeps it also looks at log-ins and tokens.
+const SWEEPS_A_CLEANING: u32 = 120;
+/// How many messages one transaction erases.
+const MESSAGES_A_SWEEP: usize = 5_000;
+
+/// Sweeps again and again; does not return.
+pub async fn run(services: Arc<Services>) {
+    let mut sweeps = 0_u32;
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        if let Err(error) = sweep(&services).await {
+            tracing::warn!(%error, "what is due could not be erased yet");
+        }
+        if sweeps.is_multiple_of(SWEEPS_A_CLEANING) {
+            let forgotten = services.storage.forget_expired(services.now()).await;
+            if let Err(error) = forgotten {
+                tracing::warn!(%error, "what has run out could not be forgotten yet");
+            }
+        }
+        sweeps = sweeps.wrapping_add(1);
+    }
+}
+
+/// Erases everything that is due now and tells connected members; returns how many messages.
+///
+/// # Errors
+///
+/// [`StorageError`]; what was erased before it stays so.
+pub async fn sweep(services: &Services) -> Result<usize, StorageError> {
+    let mut total = 0;
+    loop {
+        let expired = services.storage.expire_due(services.now(), MESSAGES_A_SWEEP).await?;
+        let count = expired.len();
+        services.metrics.expired.add(u64::try_from(count).unwrap_or_default());
+        total += count;
+        for gone in expired {
+            tell(services, gone).await?;
+        }
+        if count < MESSAGES_A_SWEEP {
+            return Ok(total);
+        }
+    }
+}
+
+async fn tell(services: &Services, gone: Expired) -> Result<(), StorageError> {
+    let Expired { conversation, sequence, message } = gone;
+    if let Some(known) = services.directory.conversation(conversation).await? {
+        let event = BusEvent::Deleted { conversation, sequence, message };
+        services.bus.publish(&known.recipients, event);
+    }
+    Ok(())
+}

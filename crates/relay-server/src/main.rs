@@ -1,0 +1,185 @@
+//! The relay's command line.
+//!
+//! `relay-server serve` needs nothing: SQLite, keys and all data are kept in `./sealwire-data`, and
+//! it listens on loopback.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use relay_server::Relay;
+use relay_server::clock::SystemClock;
+use relay_server::config::{Config, Database, Problems, Settings, without_password};
+use tracing_subscriber::EnvFilter;
+
+/// Clients are told to come back within this time when the relay leaves.
+const RETURN_WITHIN: Duration = Duration::from_secs(20);
+
+/// The Sealwire relay: authenticates, stores ciphertext, routes it.
+#[derive(Debug, Parser)]
+#[command(name = "relay-server", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the relay.
+    Serve(Flags),
+    /// Look at the configuration without running anything.
+    Config {
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say whether the configuration can be used, naming everything that is wrong with it.
+    Check(Flags),
+    /// Print the configuration as it would be used, without passwords.
+    Print(Flags),
+}
+
+/// Everything is text here, so that all that is wrong can be said at once.
+#[derive(Debug, Args)]
+struct Flags {
+    /// A TOML file with any of these settings.
+    #[arg(long, env = "SEALWIRE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:7300].
+    #[arg(long, env = "SEALWIRE_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The folder for database and keys [default: ./sealwire-data].
+    #[arg(long, env = "SEALWIRE_DATA", value_name = "FOLDER")]
+    data: Option<String>,
+    /// A SQLite file or postgres://… [default: relay.db in the data folder].
+    #[arg(long, env = "SEALWIRE_DATABASE", value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
+    /// Redis, when several nodes share a PostgreSQL database.
+    #[arg(long, env = "SEALWIRE_REDIS", value_name = "URL", hide_env_values = true)]
+    redis: Option<String>,
+    /// The name of this node in logs [default: random].
+    #[arg(long, env = "SEALWIRE_NODE", value_name = "NAME")]
+    node: Option<String>,
+    /// The URL that clients know the relay by, without a path.
+    #[arg(long, env = "SEALWIRE_ORIGIN", value_name = "URL")]
+    origin: Option<String>,
+    /// Messages an account may send in a minute [default: 60].
+    #[arg(long, env = "SEALWIRE_MESSAGES_A_MINUTE", value_name = "COUNT")]
+    messages_a_minute: Option<String>,
+    /// Log-ins in fifteen minutes, for each account and address [default: 10].
+    #[arg(long, env = "SEALWIRE_LOGINS_A_QUARTER_HOUR", value_name = "COUNT")]
+    logins_a_quarter_hour: Option<String>,
+    /// Registrations in three minutes from one address [default: 6].
+    #[arg(long, env = "SEALWIRE_REGISTRATIONS_IN_3_MINUTES", value_name = "COUNT")]
+    registrations_in_3_minutes: Option<String>,
+    /// Prekey requests an account may make in a minute [default: 60].
+    #[arg(long, env = "SEALWIRE_FETCHES_A_MINUTE", value_name = "COUNT")]
+    fetches_a_minute: Option<String>,
+    /// Requests an account may make in fifteen minutes; an address before log-in a tenth of it
+    /// [default: 1000].
+    #[arg(long, env = "SEALWIRE_REQUESTS_A_QUARTER_HOUR", value_name = "COUNT")]
+    requests_a_quarter_hour: Option<String>,
+}
+
+impl Flags {
+    fn settings(self) -> Settings {
+        let mut settings = Settings::default();
+        for (key, value) in [
+            ("listen", self.listen),
+            ("data", self.data),
+            ("database", self.database),
+            ("redis", self.redis),
+            ("node", self.node),
+            ("origin", self.origin),
+            ("limits.messages_a_minute", self.messages_a_minute),
+            ("limits.logins_a_quarter_hour", self.logins_a_quarter_hour),
+            ("limits.registrations_in_3_minutes", self.registrations_in_3_minutes),
+            ("limits.fetches_a_minute", self.fetches_a_minute),
+            ("limits.requests_a_quarter_hour", self.requests_a_quarter_hour),
+        ] {
+            if let Some(value) = value {
+                let name = key.rsplit('.').next().unwrap_or(key);
+                let flag = name.replace('_', "-");
+                let variable = name.to_uppercase();
+                settings.set(key, value, format!("--{flag} or SEALWIRE_{variable}"));
+            }
+        }
+        if let Some(file) = self.config {
+            settings.read_file(&file);
+        }
+        settings
+    }
+
+    fn check(self) -> Result<Config, Problems> {
+        self.settings().check()
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("SEALWIRE_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+    match command {
+        Command::Serve(flags) => serve(flags.check()?).await,
+        Command::Config { what: ConfigCommand::Check(flags) } => {
+            flags.check()?;
+            println!("The configuration can be used.");
+            Ok(())
+        }
+        Command::Config { what: ConfigCommand::Print(flags) } => {
+            print!("{}", flags.check()?);
+            Ok(())
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let place = match &config.database {
+        Database::Sqlite(path) => format!("SQLite, {}", path.display()),
+        Database::Postgres(url) => without_password(url),
+    };
+    let node = config.node.clone();
+    let relay = Relay::start(config, Arc::new(SystemClock)).await?;
+    println!("Sealwire relay {}", env!("CARGO_PKG_VERSION"));
+    println!("  listens on  {}", relay.address());
+    println!("  clients use {}", relay.origin());
+    println!("  data in     {place}");
+    if let Some(node) = node {
+        println!("  node        {node}");
+    }
+    let drained = until_told().await;
+    println!("Leaving ({drained}).");
+    relay.drain(RETURN_WITHIN).await;
+    Ok(())
+}
+
+/// Waits for Ctrl-C or, from whoever runs services, for SIGTERM.
+async fn until_told() -> &'static str {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            return tokio::select! {
+                _ = terminate.recv() => "terminated",
+                _ = tokio::signal::ctrl_c() => "interrupted",
+            };
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+    "interrupted"
+}

@@ -1,0 +1,110 @@
+//! What the relay can demand of a message it cannot read.
+//!
+//! Pure functions over the header, the wraps and what the directory knows: whether the sender may
+//! post, whether the scheme is the conversation's, and whether exactly those are addressed who
+//! have to be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chat_core::codec::List;
+use chat_core::envelope::{Envelope, Header, Suite, Wrap};
+use chat_core::id::{AccountId, DeviceAddress, DeviceId};
+use chat_core::membership::Membership;
+use chat_core::reject::{Reject, RejectCode};
+
+use crate::directory::KnownDevices;
+
+/// Most accounts that a refusal names.
+const ACCOUNTS_NAMED_MAX: usize = 100;
+
+/// Tells whether a header names the head of the membership log.
+#[must_use]
+pub fn names_head(membership: &Membership, header: &Header) -> bool {
+    header.membership_index == membership.index() && header.membership_head == membership.head()
+}
+
+/// Checks that an account may send messages.
+///
+/// # Errors
+///
+/// [`RejectCode::NotAMember`], [`RejectCode::Forbidden`].
+pub fn may_post(membership: &Membership, account: AccountId) -> Result<(), Reject> {
+    if membership.role(account).is_none() {
+        return Err(RejectCode::NotAMember.into());
+    }
+    if !membership.may_post(account) {
+        return Err(Reject::from(RejectCode::Forbidden)
+            .saying("In this conversation only admins may send messages."));
+    }
+    Ok(())
+}
+
+/// Checks that all wraps are of the conversation's scheme, and that the suite goes with it.
+///
+/// Wraps that do not show who sent them need a signature inside.
+///
+/// # Errors
+///
+/// [`RejectCode::NotVerified`].
+pub fn check_scheme(
+    membership: &Membership,
+    header: &Header,
+    envelope: &Envelope,
+) -> Result<(), Reject> {
+    let scheme = membership.policy().scheme;
+    let fits =
+        |wrap: &Wrap| wrap.scheme == scheme && wrap.device.is_some() == wrap.scheme.is_per_device();
+    if !envelope.wraps.iter().all(fits) {
+        return Err(Reject::from(RejectCode::NotVerified)
+            .saying("The wraps are not of the scheme that the conversation's policy demands."));
+    }
+    if !scheme.is_per_device() && header.suite != Suite::Signed {
+        return Err(Reject::from(RejectCode::NotVerified)
+            .saying("Messages of this conversation must be signed by their sender."));
+    }
+    Ok(())
+}
+
+/// Checks that the wraps are for exactly those who are to have one: every active device of every
+/// member but the sending one or, where wraps are for accounts, every member.
+///
+/// # Errors
+///
+/// [`RejectCode::StaleDevices`] with the accounts that have too few wraps, or too many.
+pub fn check_wraps(
+    membership: &Membership,
+    sender: DeviceAddress,
+    envelope: &Envelope,
+    devices: &[KnownDevices],
+) -> Result<(), Reject> {
+    let mut given: BTreeMap<AccountId, BTreeSet<Option<DeviceId>>> = BTreeMap::new();
+    let mut wrong = BTreeSet::new();
+    for wrap in &envelope.wraps {
+        if !given.entry(wrap.account).or_default().insert(wrap.device) {
+            wrong.insert(wrap.account);
+        }
+    }
+    let is_per_device = membership.policy().scheme.is_per_device();
+    for known in devices {
+        let wanted: BTreeSet<_> = if is_per_device {
+            let others = known.devices.iter().filter(|device| {
+                (DeviceAddress { account: known.account, device: **device }) != sender
+            });
+            others.copied().map(Some).collect()
+        } else {
+            BTreeSet::from([None])
+        };
+        if given.remove(&known.account).unwrap_or_default() != wanted {
+            wrong.insert(known.account);
+        }
+    }
+    // What is left is for nobody who is a member.
+    wrong.extend(given.into_keys());
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let mut reject = Reject::from(RejectCode::StaleDevices);
+    let named = wrong.into_iter().take(ACCOUNTS_NAMED_MAX).collect();
+    reject.accounts = List::new(named).ok();
+    Err(reject)
+}

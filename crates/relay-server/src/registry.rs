@@ -1,0 +1,273 @@
+//! Who is connected to this node, and how to reach them without waiting.
+//!
+//! Whoever has something for a connection tries to put it into its bounded queue. If the queue is
+//! full the thing is dropped and the connection marked as lagging: it then asks the store what it
+//! has missed. That a connection is to end is told beside the queue, so it always arrives.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chat_core::envelope::Envelope;
+use chat_core::frame::RelayFrame;
+use chat_core::id::{AccountId, ConversationId, DeviceAddress};
+use chat_core::limits::OUTBOUND_FRAMES_MAX;
+use chat_core::receipt::Sequence;
+use chat_core::time::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use crate::storage::Backlog;
+
+const SHARDS: usize = 64;
+
+/// Something that a connection hears of.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    /// A message, with everybody's wraps.
+    Message(Arc<LiveMessage>),
+    /// There is a message; it is in the store.
+    Heard {
+        /// Where.
+        conversation: ConversationId,
+        /// At which place.
+        sequence: Sequence,
+    },
+    /// What the store has for this device, after publishes may have been lost.
+    Heads(Vec<Backlog>),
+    /// A frame to pass on.
+    Frame(RelayFrame),
+}
+
+/// A message as it comes over the bus.
+#[derive(Debug)]
+pub struct LiveMessage {
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Its place.
+    pub sequence: Sequence,
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// Which device sent it.
+    pub sender: DeviceAddress,
+    /// The message with everybody's wraps.
+    pub envelope: Envelope,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ending {
+    /// The device has connected anew.
+    Displaced,
+    /// The device was removed from its account.
+    Removed,
+    /// The device has logged out, or its tokens were revoked.
+    LoggedOut,
+    /// The relay is leaving; come back after so many milliseconds.
+    Draining {
+        /// When.
+        return_after_ms: u64,
+    },
+}
+
+/// The connection's end of its entry.
+#[derive(Debug)]
+pub struct Listener {
+    /// Which connection of this node.
+    pub number: u64,
+    /// What it hears of.
+    pub happenings: mpsc::Receiver<Happening>,
+    /// Whether it should end.
+    pub ending: watch::Receiver<Option<Ending>>,
+    lagging: Arc<AtomicBool>,
+}
+
+impl Listener {
+    /// Tells, once, whether something was dropped because the queue was full.
+    #[must_use]
+    pub fn take_lagging(&self) -> bool {
+        self.lagging.swap(false, Ordering::SeqCst)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    number: u64,
+    address: DeviceAddress,
+    happenings: mpsc::Sender<Happening>,
+    ending: watch::Sender<Option<Ending>>,
+    lagging: Arc<AtomicBool>,
+}
+
+impl Entry {
+    fn end(&self, why: Ending) {
+        // The first reason stays.
+        self.ending.send_if_modified(|ending| {
+            let first = ending.is_none();
+            ending.get_or_insert(why);
+            first
+        });
+    }
+}
+
+/// All connections of this node.
+#[derive(Debug)]
+pub struct Registry {
+    shards: Vec<Mutex<HashMap<AccountId, Vec<Entry>>>>,
+    next: AtomicU64,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, next: AtomicU64::new(1) }
+    }
+}
+
+impl Registry {
+    /// Adds a connection; older ones of the same device are told to end.
+    #[must_use]
+    pub fn insert(&self, address: DeviceAddress) -> Listener {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, happenings) = mpsc::channel(OUTBOUND_FRAMES_MAX);
+        let (end, ending) = watch::channel(None);
+        let lagging = Arc::new(AtomicBool::new(false));
+        let entry =
+            Entry { number, address, happenings: sender, ending: end, lagging: lagging.clone() };
+        let mut shard = self.shard(address.account);
+        let entries = shard.entry(address.account).or_default();
+        entries
+            .iter()
+            .filter(|older| older.address == address)
+            .for_each(|older| older.end(Ending::Displaced));
+        entries.push(entry);
+        Listener { number, happenings, ending, lagging }
+    }
+
+    /// Takes a connection out.
+    pub fn remove(&self, address: DeviceAddress, number: u64) {
+        let mut shard = self.shard(address.account);
+        if let Some(entries) = shard.get_mut(&address.account) {
+            entries.retain(|entry| entry.number != number);
+            if entries.is_empty() {
+                shard.remove(&address.account);
+            }
+        }
+    }
+
+    /// Tells all connections of an account for which `wants` holds; never waits. Returns how many
+    /// had no room for it.
+    pub fn tell(
+        &self,
+        account: AccountId,
+        happening: &Happening,
+        wants: impl Fn(DeviceAddress) -> bool,
+    ) -> u64 {
+        let mut dropped = 0;
+        let shard = self.shard(account);
+        for entry in shard.get(&account).into_iter().flatten().filter(|e| wants(e.address)) {
+            if entry.happenings.try_send(happening.clone()).is_err() {
+                entry.lagging.store(true, Ordering::SeqCst);
+                dropped += 1;
+            }
+        }
+        dropped
+    }
+
+    /// Ends the connections of a device.
+    pub fn end(&self, address: DeviceAddress, why: Ending) {
+        self.end_others(address, None, why);
+    }
+
+    /// Ends the connections of a device but the one numbered `stays`.
+    pub fn end_others(&self, address: DeviceAddress, stays: Option<u64>, why: Ending) {
+        let shard = self.shard(address.account);
+        for entry in shard.get(&address.account).into_iter().flatten() {
+            if entry.address == address && Some(entry.number) != stays {
+                entry.end(why);
+            }
+        }
+    }
+
+    /// Ends all connections, each with its own word.
+    pub fn end_all(&self, mut why: impl FnMut() -> Ending) {
+        for shard in &self.shards {
+            lock(shard).values().flatten().for_each(|entry| entry.end(why()));
+        }
+    }
+
+    /// Which devices are connected.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<DeviceAddress> {
+        let mut addresses = Vec::new();
+        for shard in &self.shards {
+            addresses.extend(lock(shard).values().flatten().map(|entry| entry.address));
+        }
+        addresses
+    }
+
+    #[allow(clippy::indexing_slicing)]
+    fn shard(&self, account: AccountId) -> MutexGuard<'_, HashMap<AccountId, Vec<Entry>>> {
+        let [first, ..] = *account.as_bytes();
+        // INVARIANT: there are SHARDS shards, and the remainder is smaller.
+        lock(&self.shards[usize::from(first) % SHARDS])
+    }
+}
+
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What the lock guards is whole between any two statements.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::id::DeviceId;
+
+    use super::*;
+
+    const ALICE: AccountId = AccountId::from_bytes([1; 16]);
+
+    fn device(number: u8) -> DeviceAddress {
+        DeviceAddress { account: ALICE, device: DeviceId::from_bytes([number; 16]) }
+    }
+
+    #[test]
+    fn a_newer_connection_displaces_the_devices_older_one_only() {
+        let registry = Registry::default();
+        let phone = registry.insert(device(1));
+        let laptop = registry.insert(device(2));
+
+        let again = registry.insert(device(1));
+
+        assert_eq!(*phone.ending.borrow(), Some(Ending::Displaced));
+        assert_eq!(*laptop.ending.borrow(), None);
+        assert_eq!(*again.ending.borrow(), None);
+    }
+
+    #[test]
+    fn a_full_queue_marks_the_connection_as_lagging() {
+        let registry = Registry::default();
+        let phone = registry.insert(device(1));
+        let frame = Happening::Frame(RelayFrame::CaughtUp);
+
+        for _ in 0..OUTBOUND_FRAMES_MAX {
+            assert_eq!(registry.tell(ALICE, &frame, |_| true), 0);
+        }
+
+        assert!(!phone.take_lagging());
+        assert_eq!(registry.tell(ALICE, &frame, |_| true), 1);
+        assert!(phone.take_lagging());
+        assert!(!phone.take_lagging());
+    }
+
+    #[test]
+    fn who_is_removed_hears_nothing_more() {
+        let registry = Registry::default();
+        let mut phone = registry.insert(device(1));
+
+        registry.remove(device(1), phone.number);
+        registry.tell(ALICE, &Happening::Frame(RelayFrame::CaughtUp), |_| true);
+
+        assert!(phone.happenings.try_recv().is_err());
+        assert!(registry.addresses().is_empty());
+    }
+}

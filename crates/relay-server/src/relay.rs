@@ -1,0 +1,313 @@
+//! One node of the relay, from its start to its end.
+//!
+//! ```text
+//!  start:  folder ▸ store ▸ secrets ▸ bus ▸ services ▸ listen
+//!  drain:  not ready ▸ stop accepting ▸ tell clients when to return ▸ writers ▸ cursors ▸ bus ▸ store
+//! ```
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chat_core::id::WorkspaceId;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::acknowledgements::Acknowledgements;
+use crate::auth::keys::{KeyRing, SECRET_BYTES};
+use crate::auth::opaque::Opaque;
+use crate::auth::tokens::Tokens;
+use crate::bus::local::LocalHub;
+use crate::bus::redis::{BadRedisUrl, RedisBus, RedisConfig};
+use crate::bus::{Bus, Inbox, NodeId};
+use crate::clock::Clock;
+use crate::config::{Config, Database};
+use crate::directory::Directory;
+use crate::http::{App, router};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::registry::{Ending, Registry};
+use crate::service::Services;
+use crate::storage::{Storage, StorageError, postgres, sqlite};
+use crate::writer::Writers;
+use crate::{dispatcher, janitor, random, server};
+
+/// Connections to PostgreSQL.
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long draining may take.
+const DRAIN_MAX: Duration = Duration::from_secs(25);
+
+/// Why a relay does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The folder cannot be made or written to.
+    #[error("the data folder {} cannot be used: {source}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another relay holds the folder.
+    #[error("another relay is running on the data folder {}; stop it first", path.display())]
+    InUse {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The database.
+    #[error("the database cannot be used: {0}")]
+    Storage(#[from] StorageError),
+    /// The bus.
+    #[error(transparent)]
+    Bus(#[from] BadRedisUrl),
+    /// The address.
+    #[error("the relay cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A secret in the store is not one.
+    #[error("the keys in the database cannot be read")]
+    Secrets,
+}
+
+/// What a relay stands on.
+#[derive(Debug)]
+pub struct Ports {
+    /// The durable state.
+    pub storage: Arc<dyn Storage>,
+    /// This node's end of the bus.
+    pub bus: Arc<dyn Bus>,
+    /// And where its notices arrive.
+    pub inbox: Inbox,
+    /// Which node this is.
+    pub node: NodeId,
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Relay {
+    services: Arc<Services>,
+    address: SocketAddr,
+    ready: Arc<AtomicBool>,
+    stop: CancellationToken,
+    connections: TaskTracker,
+    requests: TaskTracker,
+    tasks: Vec<JoinHandle<()>>,
+    _lock: Option<File>,
+}
+
+impl Relay {
+    /// Starts a node as `config` says.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let (storage, lock): (Arc<dyn Storage>, _) = match &config.database {
+            Database::Sqlite(path) => {
+                let lock = prepare(&config.data, path)?;
+                (Arc::new(sqlite::Store::open(path).await?), Some(lock))
+            }
+            Database::Postgres(url) => {
+                (Arc::new(postgres::Store::open(url, POSTGRES_CONNECTIONS).await?), None)
+            }
+        };
+        let node = NodeId::from_bytes(random::bytes());
+        let (bus, inbox) = connect_bus(&config, node)?;
+        let mut relay = Self::start_on(config, clock, Ports { storage, bus, inbox, node }).await?;
+        relay._lock = lock;
+        Ok(relay)
+    }
+
+    /// Starts a node on ports that the caller has made; `config` names no database then.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn start_on(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        ports: Ports,
+    ) -> Result<Self, StartError> {
+        let refused = |source| StartError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let Ports { storage, bus, inbox, node } = ports;
+        let services = services(&config, address, storage, bus, node, clock).await?;
+        let services = Arc::new(services);
+        let app = App {
+            services: services.clone(),
+            ready: Arc::new(AtomicBool::new(true)),
+            connections: TaskTracker::new(),
+        };
+        let (ready, connections) = (app.ready.clone(), app.connections.clone());
+        let (stop, requests) = (CancellationToken::new(), TaskTracker::new());
+        let cursors = services.clone();
+        let tasks = vec![
+            tokio::spawn(server::run(listener, router(app), stop.clone(), requests.clone())),
+            tokio::spawn(dispatcher::run(services.clone(), inbox)),
+            tokio::spawn(async move { cursors.acknowledgements.run().await }),
+            tokio::spawn(janitor::run(services.clone())),
+        ];
+        let lock = None;
+        Ok(Self { services, address, ready, stop, connections, requests, tasks, _lock: lock })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that clients know it by.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.services.origins.first().map_or("", String::as_str)
+    }
+
+    /// What it counts, in Prometheus' text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.services.metrics.render(self.services.bus.health())
+    }
+
+    /// Erases at once everything that is due; returns how many messages.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn sweep(&self) -> Result<usize, StorageError> {
+        janitor::sweep(&self.services).await
+    }
+
+    /// Leaves without losing anything; clients are told to come back within `spread`.
+    pub async fn drain(mut self, spread: Duration) {
+        self.ready.store(false, Ordering::SeqCst);
+        self.stop.cancel();
+        let spread = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
+        let return_after = || Ending::Draining { return_after_ms: random::below(spread) };
+        self.services.registry.end_all(return_after);
+        self.connections.close();
+        self.requests.close();
+        let left = async {
+            self.connections.wait().await;
+            self.requests.wait().await;
+        };
+        if tokio::time::timeout(DRAIN_MAX, left).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+        self.services.writers.close().await;
+        self.services.acknowledgements.flush().await;
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        self.services.bus.close().await;
+        self.services.storage.close().await;
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.services.registry.end_all(|| Ending::Draining { return_after_ms: 0 });
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn services(
+    config: &Config,
+    address: SocketAddr,
+    storage: Arc<dyn Storage>,
+    bus: Arc<dyn Bus>,
+    node: NodeId,
+    clock: Arc<dyn Clock>,
+) -> Result<Services, StartError> {
+    let opaque = storage.secret("opaque", &Opaque::generate()).await?;
+    let ring = storage.secret("token-keys", &random::bytes::<SECRET_BYTES>()).await?;
+    let epoch = storage.epoch().await?;
+    let workspace = WorkspaceId::random(&mut rand::rng());
+    let workspace = storage.default_workspace(workspace, clock.now()).await?;
+    let origins = origins(config, address);
+    let issuer = origins.first().cloned().unwrap_or_default();
+    let metrics = Arc::new(Metrics::default());
+    Ok(Services {
+        opaque: Opaque::from_bytes(&opaque).map_err(|_| StartError::Secrets)?,
+        tokens: Tokens::new(KeyRing::new(ring, epoch), issuer),
+        limits: Limits::new(config.rates),
+        directory: Directory::over(storage.clone()),
+        registry: Registry::default(),
+        writers: Writers::start(&storage, &bus, &clock, &metrics),
+        acknowledgements: Acknowledgements::over(storage.clone()),
+        storage,
+        bus,
+        clock,
+        node,
+        origins,
+        workspace,
+        epoch,
+        metrics,
+    })
+}
+
+/// The URLs that clients may know the relay by; the first is the one it calls itself.
+fn origins(config: &Config, address: SocketAddr) -> Vec<String> {
+    match &config.origin {
+        Some(origin) => vec![origin.clone()],
+        // Only on loopback; a public relay has to be given its origin.
+        None => {
+            vec![format!("http://{address}"), format!("http://localhost:{}", address.port())]
+        }
+    }
+}
+
+/// Makes the folder and the database file readable for nobody else, and takes the folder's lock.
+fn prepare(folder: &Path, database: &Path) -> Result<File, StartError> {
+    let failed = |source| StartError::Folder { path: folder.to_owned(), source };
+    let mut builder = std::fs::DirBuilder::new();
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        builder.mode(0o700);
+        options.mode(0o600);
+    }
+    builder.recursive(true).create(folder).map_err(failed)?;
+    if let Some(parent) = database.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        builder.recursive(true).create(parent).map_err(failed)?;
+    }
+    let lock = options.open(folder.join("relay.lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            return Err(StartError::InUse { path: folder.to_owned() });
+        }
+        Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    options.open(database).map_err(failed)?;
+    Ok(lock)
+}
+
+fn connect_bus(config: &Config, node: NodeId) -> Result<(Arc<dyn Bus>, Inbox), StartError> {
+    match &config.redis {
+        None => {
+            let (bus, inbox) = LocalHub::default().node(node);
+            Ok((Arc::new(bus), inbox))
+        }
+        Some(url) => {
+            let (bus, inbox) = RedisBus::start(&RedisConfig::at(url), node)?;
+            Ok((Arc::new(bus), inbox))
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What the relay does for people, one verb a file. Nothing here has heard of HTTP or sockets.
+//!
+//! | verb | file |
+//! |---|---|
+//! | register, log in, refresh, log out | [`register`], [`login`], [`device_login`], [`tokens`] |
+//! | enrol, replace devices and keys | [`enrol`], [`devices`], [`keyring`], [`prekeys`] |
+//! | look somebody up | [`accounts`] |
+//! | begin a conversation, change its members, read it | [`membership`], [`read`] |
+//! | send, acknowledge, tell what was read, type | [`send`], [`receipts`], [`typing`] |
+//!
+//! Every verb takes [`Services`] first and refuses with a [`Reject`].
+
+pub mod accounts;
+pub mod authenticate;
+pub mod device_login;
+pub mod devices;
+pub mod enrol;
+pub mod keyring;
+pub mod login;
+pub mod membership;
+pub mod prekeys;
+pub mod read;
+pub mod receipts;
+pub mod register;
+pub mod send;
+pub mod tokens;
+pub mod typing;
+
+use std::sync::Arc;
+
+use chat_core::device::AccountDevices;
+use chat_core::id::{AccountId, DeviceAddress, WorkspaceId};
+use chat_core::reject::{Reject, RejectCode};
+use chat_core::signed::VerifyError;
+use chat_core::time::Timestamp;
+
+use crate::acknowledgements::Acknowledgements;
+use crate::auth::opaque::Opaque;
+use crate::auth::tokens::Tokens;
+use crate::bus::{Bus, NodeId};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::registry::Registry;
+use crate::storage::{FamilyId, Storage, StorageError};
+use crate::writer::Writers;
+
+/// Everything the verbs work with.
+#[derive(Debug)]
+pub struct Services {
+    /// The durable state.
+    pub storage: Arc<dyn Storage>,
+    /// The other nodes.
+    pub bus: Arc<dyn Bus>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Which node this is.
+    pub node: NodeId,
+    /// The URLs that clients may know the relay by; the first signs tokens.
+    pub origins: Vec<String>,
+    /// Where new accounts belong.
+    pub workspace: WorkspaceId,
+    /// The epoch of the store.
+    pub epoch: u64,
+    /// Passwords.
+    pub opaque: Opaque,
+    /// Access tokens.
+    pub tokens: Tokens,
+    /// How often.
+    pub limits: Limits,
+    /// What is asked for with every message, remembered.
+    pub directory: Directory,
+    /// Who is connected here.
+    pub registry: Registry,
+    /// Where messages become durable.
+    pub writers: Writers,
+    /// Cursors on their way to the store.
+    pub acknowledgements: Acknowledgements,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A device that has shown who it is, and is still one of its account's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Caller {
+    /// Which device.
+    pub address: DeviceAddress,
+    /// The refresh tokens it came with.
+    pub family: FamilyId,
+}
+
+impl Services {
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// An account's devices as they are stored, every signature checked.
+    ///
+    /// # Errors
+    ///
+    /// [`RejectCode::NotFound`], [`RejectCode::Internal`] if what is stored does not verify.
+    pub async fn devices_of(&self, account: AccountId) -> Result<AccountDevices, Reject> {
+        let keys = self.storage.account_keys(account).await?.ok_or(RejectCode::NotFound)?;
+        AccountDevices::verify(account, keys.devices).map_err(|error| {
+            tracing::error!(%account, %error, "stored devices do not verify");
+            RejectCode::Internal.into()
+        })
+    }
+}
+
+/// A refusal for a signed object that is not believed.
+pub(crate) fn not_verified(error: VerifyError) -> Reject {
+    Reject::from(RejectCode::NotVerified).saying(format!("A signed object is refused: {error}."))
+}
+
+impl From<StorageError> for Reject {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NameTaken => RejectCode::NameTaken.into(),
+            StorageError::AlreadyExists => RejectCode::AlreadyExists.into(),
+            StorageError::ConversationExists(conversation) => {
+                let mut reject = Self::from(RejectCode::ConversationExists);
+                reject.conversation = Some(conversation);
+                reject
+            }
+            StorageError::Conflict => RejectCode::Conflict.into(),
+            StorageError::NotFound => RejectCode::NotFound.into(),
+            StorageError::Unavailable => RejectCode::Unavailable.into(),
+            StorageError::Full => RejectCode::StorageFull.into(),
+            StorageError::Corrupt | StorageError::TooNew { .. } | StorageError::NotDurable(_) => {
+                tracing::error!(%error, "storage failed");
+                RejectCode::Internal.into()
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Looking accounts up, and what belongs to the caller's own.
+
+use chat_core::api::account::{AccountKeys, AccountName, OwnAccount};
+use chat_core::envelope::EnvelopeKeys;
+use chat_core::id::AccountId;
+use chat_core::limits::is_username;
+use chat_core::reject::{Reject, RejectCode};
+use chat_core::signed::Unverified;
+
+use super::{Services, not_verified};
+
+/// Who has a username.
+///
+/// # Errors
+///
+/// [`RejectCode::NotFound`].
+pub async fn by_name(services: &Services, username: &str) -> Result<AccountName, Reject> {
+    if !is_username(username) {
+        return Err(RejectCode::NotFound.into());
+    }
+    let record = services.storage.login_record(username).await?.ok_or(RejectCode::NotFound)?;
+    Ok(AccountName { account: record.account, username: record.username })
+}
+
+/// Everything public of an account.
+///
+/// # Errors
+///
+/// [`RejectCode::NotFound`].
+pub async fn keys(services: &Services, account: AccountId) -> Result<AccountKeys, Reject> {
+    Ok(services.storage.account_keys(account).await?.ok_or(RejectCode::NotFound)?)
+}
+
+/// The caller's own account.
+///
+/// # Errors
+///
+/// [`RejectCode::NotFound`].
+pub async fn own(services: &Services, account: AccountId) -> Result<OwnAccount, Reject> {
+    Ok(services.storage.account(account).await?.ok_or(RejectCode::NotFound)?)
+}
+
+/// Replaces the caller's envelope keys by the next epoch's.
+///
+/// # Errors
+///
+/// [`RejectCode::NotVerified`], [`RejectCode::Conflict`].
+pub async fn put_envelope_keys(
+    services: &Services,
+    account: AccountId,
+    keys: Unverified<EnvelopeKeys>,
+) -> Result<(), Reject> {
+    let identity_key = services.devices_of(account).await?.identity_key();
+    let keys = keys.verify(&identity_key).map_err(not_verified)?;
+    if keys.account != account {
+        return Err(Reject::from(RejectCode::NotVerified)
+            .saying("The envelope keys are another account's."));
+    }
+    Ok(services.storage.put_envelope_keys(&keys).await?)
+}

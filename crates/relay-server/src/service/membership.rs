@@ -1,0 +1,119 @@
+//! Beginning a conversation and changing its members: every entry is checked as clients check it.
+
+use chat_core::api::conversations::MembershipHead;
+use chat_core::id::{AccountId, ConversationId};
+use chat_core::membership::{Membership, MembershipEntry, MembershipError, SignedEntry};
+use chat_core::reject::{Reject, RejectCode};
+use chat_core::signed::Verified;
+
+use super::{Caller, Services, not_verified};
+use crate::bus::BusEvent;
+use crate::storage::StorageError;
+
+/// Begins a conversation with its creation entry.
+///
+/// # Errors
+///
+/// [`RejectCode::NotVerified`], [`RejectCode::ConversationExists`] for a second direct one,
+/// [`RejectCode::NotFound`] for a member there is not.
+pub async fn create(
+    services: &Services,
+    caller: Caller,
+    entry: SignedEntry,
+) -> Result<MembershipHead, Reject> {
+    let entry = verified(services, caller, entry).await?;
+    let membership = Membership::create(&entry).map_err(refusal)?;
+    if membership.workspace() != services.workspace {
+        return Err(Reject::from(RejectCode::NotFound).saying("There is no such workspace here."));
+    }
+    services.storage.create_conversation(&entry, &membership, services.now()).await.map_err(
+        |error| match error {
+            StorageError::NotFound => Reject::from(RejectCode::NotFound)
+                .saying("One of the members is not an account of this relay."),
+            other => other.into(),
+        },
+    )?;
+    tell(services, &membership, &[]);
+    Ok(head(&membership))
+}
+
+/// Appends an entry to a conversation's membership log.
+///
+/// # Errors
+///
+/// [`RejectCode::NotAMember`], [`RejectCode::NotVerified`], [`RejectCode::Forbidden`];
+/// [`RejectCode::Conflict`] if the log has grown meanwhile.
+pub async fn append(
+    services: &Services,
+    caller: Caller,
+    conversation: ConversationId,
+    entry: SignedEntry,
+) -> Result<MembershipHead, Reject> {
+    let stored = services.storage.conversation(conversation).await?;
+    let before = stored.ok_or(RejectCode::NotAMember)?.membership;
+    let resent = entry.entry.digest() == before.head();
+    if before.role(caller.address.account).is_none() && !resent {
+        return Err(RejectCode::NotAMember.into());
+    }
+    let entry = verified(services, caller, entry).await?;
+    if resent {
+        // The answer to the first attempt was lost; this is it.
+        return Ok(head(&before));
+    }
+    let mut after = before.clone();
+    after.apply(&entry).map_err(refusal)?;
+    services.storage.append_entry(&entry, &after, services.now()).await.map_err(
+        |error| match error {
+            StorageError::NotFound => Reject::from(RejectCode::NotFound)
+                .saying("One of the new members is not an account of this relay."),
+            other => other.into(),
+        },
+    )?;
+    let left: Vec<AccountId> = before
+        .members()
+        .map(|member| member.account)
+        .filter(|account| after.role(*account).is_none())
+        .collect();
+    tell(services, &after, &left);
+    Ok(head(&after))
+}
+
+/// Only the device that signed an entry may hand it in.
+async fn verified(
+    services: &Services,
+    caller: Caller,
+    entry: SignedEntry,
+) -> Result<Verified<MembershipEntry>, Reject> {
+    if entry.signer != caller.address {
+        return Err(Reject::from(RejectCode::NotVerified)
+            .saying("The entry must be signed by the device that sends it."));
+    }
+    let devices = services.devices_of(caller.address.account).await?;
+    entry.verify(&devices).map_err(not_verified)
+}
+
+fn refusal(error: MembershipError) -> Reject {
+    let code = match error {
+        MembershipError::Stale => RejectCode::Conflict,
+        MembershipError::NotAllowed => RejectCode::Forbidden,
+        MembershipError::TooMany => RejectCode::TooLarge,
+        _ => RejectCode::NotVerified,
+    };
+    Reject::from(code).saying(format!("The entry is refused: {error}."))
+}
+
+fn tell(services: &Services, membership: &Membership, left: &[AccountId]) {
+    services.directory.forget_conversation(membership.id());
+    let mut concerned: Vec<_> = membership.members().map(|member| member.account).collect();
+    concerned.extend(left);
+    let event = BusEvent::Membership { conversation: membership.id(), index: membership.index() };
+    services.bus.publish(&concerned, event);
+}
+
+fn head(membership: &Membership) -> MembershipHead {
+    MembershipHead {
+        conversation: membership.id(),
+        index: membership.index(),
+        head: membership.head(),
+    }
+}

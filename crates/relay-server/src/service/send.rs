@@ -1,0 +1,105 @@
+//! Sending: every check that the relay can make on what it cannot read, then the writer.
+
+use std::sync::Arc;
+
+use chat_core::envelope::{Envelope, Header};
+use chat_core::limits::EXPIRY_MAX;
+use chat_core::reject::{Reject, RejectCode};
+use tokio::sync::oneshot;
+
+use super::{Caller, Services};
+use crate::directory::KnownConversation;
+use crate::limits::{Class, Subject};
+use crate::policy;
+use crate::storage::{AppendError, Appended, NewMessage};
+use crate::writer::Job;
+
+/// A message that waits for its commit.
+#[derive(Debug)]
+pub struct Queued(oneshot::Receiver<Result<Appended, Reject>>);
+
+impl Queued {
+    /// Waits until the message is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`RejectCode::StaleMembership`], [`RejectCode::AlreadyExists`] for another sender's message
+    /// id, [`RejectCode::Unavailable`], [`RejectCode::StorageFull`].
+    pub async fn accepted(self) -> Result<Appended, Reject> {
+        self.0.await.unwrap_or_else(|_| Err(RejectCode::Unavailable.into()))
+    }
+}
+
+/// Checks a message and hands it to its conversation's writer; waits while the writer's queue is
+/// full, so that a sender who is too fast feels it.
+///
+/// # Errors
+///
+/// [`RejectCode::RateLimited`], [`RejectCode::Malformed`], [`RejectCode::Forbidden`],
+/// [`RejectCode::NotAMember`], [`RejectCode::StaleDevices`].
+pub async fn send(
+    services: &Services,
+    caller: Caller,
+    envelope: Envelope,
+) -> Result<Queued, Reject> {
+    let subject = Subject::Account(caller.address.account);
+    services.limits.take(Class::Message, subject, services.now())?;
+    let header = read_header(&envelope, caller)?;
+    let known = current(services, &header).await?;
+    policy::may_post(&known.membership, caller.address.account)?;
+    if policy::names_head(&known.membership, &header) {
+        policy::check_scheme(&known.membership, &header, &envelope)?;
+        let devices = services.directory.devices(&known.recipients).await?;
+        policy::check_wraps(&known.membership, caller.address, &envelope, &devices)?;
+    } else if header.membership_index > known.membership.index() {
+        return Err(RejectCode::StaleMembership.into());
+    }
+    // A header that names an earlier head may be a resend from before the change. Only the writer's
+    // transaction can tell: it answers with the first place, or refuses.
+    let (answer, waiting) = oneshot::channel();
+    let message = NewMessage { header, envelope };
+    let job = Job { message, recipients: Arc::clone(&known.recipients), answer };
+    services.writers.submit(job).await?;
+    Ok(Queued(waiting))
+}
+
+fn read_header(envelope: &Envelope, caller: Caller) -> Result<Header, Reject> {
+    let header = envelope.read_header().map_err(|error| {
+        Reject::from(RejectCode::Malformed)
+            .saying(format!("The header of the message cannot be read: {error}."))
+    })?;
+    if header.sender != caller.address {
+        return Err(Reject::from(RejectCode::Forbidden)
+            .saying("The message names another device as its sender."));
+    }
+    let longest = u64::try_from(EXPIRY_MAX.as_millis()).unwrap_or(u64::MAX);
+    if header.expiry.is_some_and(|expiry| expiry.after_ms > longest) {
+        return Err(Reject::from(RejectCode::TooLarge)
+            .saying("The message's timer is longer than the longest allowed."));
+    }
+    Ok(header)
+}
+
+/// The conversation as it is, read anew when the header knows another head than we remember.
+async fn current(services: &Services, header: &Header) -> Result<Arc<KnownConversation>, Reject> {
+    let directory = &services.directory;
+    let id = header.conversation;
+    match directory.conversation(id).await? {
+        Some(known) if policy::names_head(&known.membership, header) => Ok(known),
+        _ => {
+            directory.forget_conversation(id);
+            Ok(directory.conversation(id).await?.ok_or(RejectCode::NotAMember)?)
+        }
+    }
+}
+
+impl From<AppendError> for Reject {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::NotFound => RejectCode::NotAMember.into(),
+            AppendError::StaleMembership => RejectCode::StaleMembership.into(),
+            AppendError::Conflict => Self::from(RejectCode::AlreadyExists)
+                .saying("Another device has sent a message of this id."),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The upgrade to a WebSocket: who may, in which encoding, with which buffers.
+
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use chat_core::frame::{SUBPROTOCOL_CBOR, SUBPROTOCOL_JSON};
+use chat_core::limits::FRAME_BYTES_MAX;
+use chat_core::reject::{Reject, RejectCode};
+
+use crate::connection;
+use crate::encoding::Encoding;
+use crate::http::App;
+use crate::http::extract::{Peer, bearer};
+use crate::http::refusal::Answer;
+use crate::limits::{Class, Subject};
+use crate::service::{Services, authenticate};
+
+/// The library's own 128 KiB would be most of what an idle connection weighs.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+const WRITE_BUFFER_BYTES: usize = 8 * 1024;
+
+/// `GET /v1/socket`.
+///
+/// # Errors
+///
+/// [`RejectCode::Malformed`] if it is no upgrade or names no sub-protocol of ours,
+/// [`RejectCode::Forbidden`] to a page of another origin, and what is wrong with the token.
+pub async fn upgrade(
+    State(app): State<App>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    peer: Peer,
+) -> Answer<Response> {
+    app.check_ready()?;
+    check_origin(&app.services, &headers)?;
+    let upgrade = upgrade.map_err(|_| {
+        Reject::from(RejectCode::Malformed).saying("This path only takes WebSocket upgrades.")
+    })?;
+    let upgrade = upgrade.protocols([SUBPROTOCOL_CBOR, SUBPROTOCOL_JSON]);
+    let encoding = upgrade.selected_protocol().and_then(|name| Encoding::of(name.as_bytes()));
+    let encoding = encoding.ok_or_else(|| {
+        Reject::from(RejectCode::Malformed)
+            .saying(format!("Name a sub-protocol: {SUBPROTOCOL_CBOR} or {SUBPROTOCOL_JSON}."))
+    })?;
+    let services = app.services.clone();
+    let (now, limits) = (services.now(), &services.limits);
+    let caller = match headers.contains_key(header::AUTHORIZATION) {
+        true => {
+            let caller = authenticate::device(&services, bearer(&headers)?).await?;
+            limits.take(Class::Request, Subject::Account(caller.address.account), now)?;
+            Some(caller)
+        }
+        false => {
+            limits.take(Class::Anonymous, Subject::address(peer.0), now)?;
+            None
+        }
+    };
+    let connections = app.connections.clone();
+    Ok(upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(2 * FRAME_BYTES_MAX)
+        .max_message_size(FRAME_BYTES_MAX)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .on_upgrade(async move |socket| {
+            connections.track_future(connection::run(services, socket, encoding, caller)).await;
+        }))
+}
+
+/// Browsers say which page asks; anything else than the relay's own origin is refused. Programs
+/// that are no browsers do not send the header.
+fn check_origin(services: &Services, headers: &HeaderMap) -> Result<(), Reject> {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let allowed = match (origins.next(), origins.next()) {
+        (None, _) => true,
+        (Some(origin), None) => is_ours(services, origin),
+        (Some(_), Some(_)) => false,
+    };
+    allowed.then_some(()).ok_or_else(|| {
+        Reject::from(RejectCode::Forbidden).saying("Pages of this origin may not connect.")
+    })
+}
+
+fn is_ours(services: &Services, origin: &HeaderValue) -> bool {
+    services.origins.iter().any(|ours| ours.as_bytes() == origin.as_bytes())
+}

@@ -1,0 +1,219 @@
+//! A relay in this process, for tests and examples: real sockets, a real database in a folder of
+//! its own, limits that nobody notices.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! use relay_server::testing::TestRelay;
+//!
+//! let relay = TestRelay::start().await;
+//! let url = relay.url(); // http://127.0.0.1:… for a client's builder
+//! # assert!(!url.is_empty());
+//! relay.stop().await;
+//! # });
+//! ```
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::bus::NodeId;
+use crate::bus::local::LocalHub;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Database, Rates};
+use crate::relay::{Ports, Relay};
+use crate::storage::Storage;
+
+/// A relay on a port of its own. It ends when it is dropped; [`TestRelay::stop`] ends it in order.
+#[derive(Debug)]
+pub struct TestRelay {
+    relay: Relay,
+    url: String,
+    folder: Folder,
+}
+
+#[derive(Debug)]
+enum Folder {
+    Temporary(TempDir),
+    Given(PathBuf),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Given(path) => path,
+        }
+    }
+}
+
+/// How a test's relay differs from [`TestRelay::start`]'s.
+#[derive(Debug)]
+pub struct TestRelayBuilder {
+    clock: Arc<dyn Clock>,
+    rates: Rates,
+    listen: SocketAddr,
+    data: Option<PathBuf>,
+    postgres: Option<String>,
+    redis: Option<String>,
+    shared: Option<(LocalHub, Arc<dyn Storage>)>,
+    origin: Option<String>,
+}
+
+impl TestRelay {
+    /// Starts one on SQLite in a temporary folder, by the system's clock.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started; there is nothing to test then.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Starts another way.
+    #[must_use]
+    pub fn builder() -> TestRelayBuilder {
+        TestRelayBuilder {
+            clock: Arc::new(SystemClock),
+            rates: Rates::GENEROUS,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            data: None,
+            postgres: None,
+            redis: None,
+            shared: None,
+            origin: None,
+        }
+    }
+
+    /// Where clients find it: `http://127.0.0.1:…`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.relay.address()
+    }
+
+    /// The folder with its database, for a look at what it keeps.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The relay itself.
+    #[must_use]
+    pub fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    /// Erases at once what is due by its clock; returns how many messages.
+    ///
+    /// # Panics
+    ///
+    /// If the database fails.
+    #[allow(clippy::expect_used)]
+    pub async fn sweep(&self) -> usize {
+        self.relay.sweep().await.expect("the database failed")
+    }
+
+    /// Drains it; its temporary folder goes with it.
+    pub async fn stop(self) {
+        self.relay.drain(Duration::ZERO).await;
+    }
+}
+
+impl TestRelayBuilder {
+    /// By another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With other limits.
+    #[must_use]
+    pub fn rates(mut self, rates: Rates) -> Self {
+        self.rates = rates;
+        self
+    }
+
+    /// On this address, for a relay that comes back.
+    #[must_use]
+    pub fn listen(mut self, listen: SocketAddr) -> Self {
+        self.listen = listen;
+        self
+    }
+
+    /// With its data in a folder that stays.
+    #[must_use]
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data = Some(folder.into());
+        self
+    }
+
+    /// On PostgreSQL.
+    #[must_use]
+    pub fn postgres(mut self, url: impl Into<String>) -> Self {
+        self.postgres = Some(url.into());
+        self
+    }
+
+    /// With Redis between its nodes.
+    #[must_use]
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.redis = Some(url.into());
+        self
+    }
+
+    /// As one of several nodes in this process, on a store and a hub that they share.
+    #[must_use]
+    pub fn sharing(mut self, hub: &LocalHub, storage: Arc<dyn Storage>) -> Self {
+        self.shared = Some((hub.clone(), storage));
+        self
+    }
+
+    /// Under another URL than its address; nodes that share a database share their origin.
+    #[must_use]
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started; there is nothing to test then.
+    #[allow(clippy::expect_used)]
+    pub async fn start(self) -> TestRelay {
+        let folder = match self.data {
+            Some(path) => Folder::Given(path),
+            None => Folder::Temporary(TempDir::new().expect("no temporary folder")),
+        };
+        let mut config = Config::with_data(folder.path());
+        config.listen = self.listen;
+        config.rates = self.rates;
+        config.redis = self.redis;
+        config.origin = self.origin;
+        if let Some(url) = self.postgres {
+            config.database = Database::Postgres(url);
+        }
+        let relay = match self.shared {
+            None => Relay::start(config, self.clock).await,
+            Some((hub, storage)) => {
+                let node = NodeId::from_bytes(crate::random::bytes());
+                let (bus, inbox) = hub.node(node);
+                let ports = Ports { storage, bus: Arc::new(bus), inbox, node };
+                Relay::start_on(config, self.clock, ports).await
+            }
+        };
+        let relay = relay.expect("the relay does not start");
+        let url = format!("http://{}", relay.address());
+        TestRelay { relay, url, folder }
+    }
+}

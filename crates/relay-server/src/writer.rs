@@ -1,0 +1,230 @@
+//! Group commit: what arrived while the last commit was on its way is the next one.
+//!
+//! ```text
+//!  connections ──▶ lane hash(conversation) mod 2 ──▶ one Storage::append ──▶ accepted
+//!                                                            └──▶ publisher ──▶ bus
+//! ```
+//!
+//! There is no timer: an idle lane commits a message at once, a busy one commits many together.
+//! Nobody hears `accepted` before the commit has returned. Connections wait for room in a lane;
+//! lanes wait for nobody but the store.
+
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+use std::time::Instant;
+
+use chat_core::codec::to_bytes;
+use chat_core::envelope::Envelope;
+use chat_core::id::AccountId;
+use chat_core::reject::{Reject, RejectCode};
+use chat_core::time::Timestamp;
+use minicbor::{Decode, Encode};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::bus::{Bus, BusEvent, INLINE_BYTES_MAX, Record};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::storage::{AppendError, Appended, Freshness, NewMessage, Storage, StorageError};
+
+const LANES: usize = 2;
+/// Messages that may wait in a lane.
+const LANE_JOBS_MAX: usize = 1_024;
+/// Messages and bytes of one commit.
+const BATCH_MESSAGES_MAX: usize = 512;
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// Where the answer to one message goes.
+pub type Answer = oneshot::Sender<Result<Appended, Reject>>;
+
+/// A message to write, and who waits for it.
+#[derive(Debug)]
+pub struct Job {
+    /// The message.
+    pub message: NewMessage,
+    /// Whom to tell of it.
+    pub recipients: Arc<[AccountId]>,
+    /// Where the answer goes.
+    pub answer: Answer,
+}
+
+/// The lanes.
+#[derive(Debug)]
+pub struct Writers {
+    lanes: std::sync::RwLock<Vec<mpsc::Sender<Job>>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// A message as it travels over the bus.
+#[derive(Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct LiveRecord {
+    /// When it was accepted.
+    #[n(0)]
+    pub(crate) at: Timestamp,
+    /// The message with everybody's wraps.
+    #[n(1)]
+    pub(crate) envelope: Envelope,
+}
+
+struct Committed {
+    message: NewMessage,
+    recipients: Arc<[AccountId]>,
+    appended: Appended,
+}
+
+impl Writers {
+    /// Starts the lanes.
+    #[must_use]
+    pub fn start(
+        storage: &Arc<dyn Storage>,
+        bus: &Arc<dyn Bus>,
+        clock: &Arc<dyn Clock>,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        let mut lanes = Vec::new();
+        let mut tasks = Vec::new();
+        for _ in 0..LANES {
+            let (lane, jobs) = mpsc::channel(LANE_JOBS_MAX);
+            let (publish, committed) = mpsc::channel(LANE_JOBS_MAX);
+            let writer = Lane {
+                storage: storage.clone(),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+                publish,
+            };
+            tasks.push(tokio::spawn(writer.run(jobs)));
+            tasks.push(tokio::spawn(publisher(bus.clone(), committed)));
+            lanes.push(lane);
+        }
+        Self { lanes: std::sync::RwLock::new(lanes), tasks: Mutex::new(tasks) }
+    }
+
+    /// Puts a message into its lane; waits while the lane is full.
+    ///
+    /// # Errors
+    ///
+    /// [`RejectCode::Draining`] when the lanes were closed.
+    pub async fn submit(&self, job: Job) -> Result<(), Reject> {
+        let lane = self.lane(&job).ok_or(RejectCode::Draining)?;
+        lane.send(job).await.map_err(|_| RejectCode::Draining.into())
+    }
+
+    fn lane(&self, job: &Job) -> Option<mpsc::Sender<Job>> {
+        let conversation = job.message.header.conversation;
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(conversation);
+        let lanes = self.lanes.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let place = usize::try_from(hash % LANES as u64).unwrap_or_default();
+        lanes.get(place).cloned()
+    }
+
+    /// Takes no more messages, and returns when all that were taken are written and published.
+    pub async fn close(&self) {
+        self.lanes.write().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        let tasks = std::mem::take(&mut *self.tasks.lock().await);
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a writer did not end well");
+            }
+        }
+    }
+}
+
+struct Lane {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    publish: mpsc::Sender<Committed>,
+}
+
+impl Lane {
+    async fn run(self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.recv().await {
+            let mut batch = Batch::default();
+            batch.push(first);
+            while batch.has_room() {
+                let Ok(job) = jobs.try_recv() else { break };
+                batch.push(job);
+            }
+            self.write(batch).await;
+        }
+    }
+
+    async fn write(&self, batch: Batch) {
+        let started = Instant::now();
+        let outcome = self.storage.append(&batch.messages, self.clock.now()).await;
+        self.metrics.commit_seconds.observe_duration(started.elapsed());
+        self.metrics.commit_messages.observe_count(batch.messages.len());
+        let outcomes = match outcome {
+            Ok(outcomes) => outcomes,
+            Err(error) => return batch.fail(error),
+        };
+        let jobs = batch.messages.into_iter().zip(batch.waiting);
+        for ((message, (recipients, answer)), outcome) in jobs.zip(outcomes) {
+            self.answer(message, recipients, answer, outcome).await;
+        }
+    }
+
+    async fn answer(
+        &self,
+        message: NewMessage,
+        recipients: Arc<[AccountId]>,
+        answer: Answer,
+        outcome: Result<Appended, AppendError>,
+    ) {
+        // Who has hung up meanwhile asks again and is told then.
+        let _ = answer.send(outcome.map_err(Reject::from));
+        match outcome {
+            Ok(appended) if appended.freshness == Freshness::New => {
+                self.metrics.accepted.add(1);
+                // The publisher only ends after this lane.
+                let _ = self.publish.send(Committed { message, recipients, appended }).await;
+            }
+            Ok(_) => self.metrics.duplicates.add(1),
+            Err(_) => {}
+        }
+    }
+}
+
+#[derive(Default)]
+struct Batch {
+    messages: Vec<NewMessage>,
+    waiting: Vec<(Arc<[AccountId]>, Answer)>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, job: Job) {
+        self.bytes = self.bytes.saturating_add(size(&job.message.envelope));
+        self.messages.push(job.message);
+        self.waiting.push((job.recipients, job.answer));
+    }
+
+    fn has_room(&self) -> bool {
+        self.messages.len() < BATCH_MESSAGES_MAX && self.bytes < BATCH_BYTES_MAX
+    }
+
+    fn fail(self, error: StorageError) {
+        for (_, answer) in self.waiting {
+            let _ = answer.send(Err(error.into()));
+        }
+    }
+}
+
+/// About how many bytes an envelope takes.
+pub(crate) fn size(envelope: &Envelope) -> usize {
+    let wraps: usize = envelope.wraps.iter().map(|wrap| wrap.bytes.len() + 64).sum();
+    envelope.payload.len() + envelope.header.len() + wraps + 64
+}
+
+async fn publisher(bus: Arc<dyn Bus>, mut committed: mpsc::Receiver<Committed>) {
+    while let Some(Committed { message, recipients, appended }) = committed.recv().await {
+        let conversation = message.header.conversation;
+        let record = (size(&message.envelope) <= INLINE_BYTES_MAX).then(|| {
+            let live = LiveRecord { at: appended.at, envelope: message.envelope };
+            Record(to_bytes(&live).into())
+        });
+        let event = BusEvent::Message { conversation, sequence: appended.sequence, record };
+        bus.publish(&recipients, event);
+    }
+}
