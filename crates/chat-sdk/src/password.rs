@@ -63,19 +63,19 @@ impl PasswordHardening {
 }
 
 /// A password and what is done to it.
-pub struct Password {
+pub(crate) struct Password {
     bytes: Zeroizing<Vec<u8>>,
     hardening: PasswordHardening,
     randomness: Randomness,
 }
 
 /// The secret that only the right password gives; opens the keyring.
-pub struct ExportKey(Zeroizing<Vec<u8>>);
+pub(crate) struct ExportKey(Zeroizing<Vec<u8>>);
 
 impl ExportKey {
     /// The bytes.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -83,7 +83,11 @@ impl ExportKey {
 impl Password {
     /// Takes a password as it was typed.
     #[must_use]
-    pub fn new(password: &str, hardening: PasswordHardening, randomness: Randomness) -> Self {
+    pub(crate) fn new(
+        password: &str,
+        hardening: PasswordHardening,
+        randomness: Randomness,
+    ) -> Self {
         let bytes = Zeroizing::new(password.as_bytes().to_vec());
         Self { bytes, hardening, randomness }
     }
@@ -93,7 +97,10 @@ impl Password {
     /// # Errors
     ///
     /// [`Kind::ArgumentInvalid`] for an empty password.
-    pub fn register(self) -> Result<(OpaqueMessage, Registering)> {
+    pub(crate) fn register(self) -> Result<(OpaqueMessage, Registering)> {
+        if self.bytes.is_empty() {
+            return Err(Kind::ArgumentInvalid.into());
+        }
         let rng = &mut OldRng(self.randomness.rng());
         let started = ClientRegistration::start(rng, &self.bytes).map_err(no_password)?;
         let request = OpaqueMessage::new(started.message.serialize().to_vec())?;
@@ -104,8 +111,8 @@ impl Password {
     ///
     /// # Errors
     ///
-    /// [`Kind::ArgumentInvalid`] for an empty password.
-    pub fn log_in(self) -> Result<(OpaqueMessage, LoggingIn)> {
+    /// [`Kind::ArgumentInvalid`] for a password of 64 KiB or more.
+    pub(crate) fn log_in(self) -> Result<(OpaqueMessage, LoggingIn)> {
         let rng = &mut OldRng(self.randomness.rng());
         let started = ClientLogin::start(rng, &self.bytes).map_err(no_password)?;
         let request = OpaqueMessage::new(started.message.serialize().to_vec())?;
@@ -114,7 +121,7 @@ impl Password {
 }
 
 /// A registration that waits for the relay's answer.
-pub struct Registering {
+pub(crate) struct Registering {
     password: Password,
     state: ClientRegistration<Suite>,
 }
@@ -125,7 +132,10 @@ impl Registering {
     /// # Errors
     ///
     /// [`Kind::RelayFault`] for an answer that is none.
-    pub async fn finish(self, response: OpaqueMessage) -> Result<(OpaqueMessage, ExportKey)> {
+    pub(crate) async fn finish(
+        self,
+        response: OpaqueMessage,
+    ) -> Result<(OpaqueMessage, ExportKey)> {
         let Self { password, state } = self;
         aside(move || {
             let stretcher = password.hardening.stretcher()?;
@@ -143,7 +153,7 @@ impl Registering {
 }
 
 /// A log-in that waits for the relay's answer.
-pub struct LoggingIn {
+pub(crate) struct LoggingIn {
     password: Password,
     state: Box<ClientLogin<Suite>>,
 }
@@ -154,7 +164,10 @@ impl LoggingIn {
     /// # Errors
     ///
     /// [`Kind::WrongPassword`]: this side notices first; also if there is no such account.
-    pub async fn finish(self, response: OpaqueMessage) -> Result<(OpaqueMessage, ExportKey)> {
+    pub(crate) async fn finish(
+        self,
+        response: OpaqueMessage,
+    ) -> Result<(OpaqueMessage, ExportKey)> {
         let Self { password, state } = self;
         aside(move || {
             let stretcher = password.hardening.stretcher()?;
