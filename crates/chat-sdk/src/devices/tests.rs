@@ -4,6 +4,7 @@ use chat_core::device::{AccountDevices, PublishedDevices};
 use chat_core::id::{AccountId, DeviceAddress, DeviceId};
 use chat_core::time::Timestamp;
 use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
+use chat_crypto::session::Sessions;
 use chat_crypto::wrap::EnvelopeSecrets;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
@@ -188,7 +189,7 @@ async fn sessions_with_a_removed_device_are_erased() {
         .write(|tx| {
             for device in [PHONE, LAPTOP] {
                 let theirs = DeviceAddress { account: BOB, device };
-                sessions::save_snapshot(tx, theirs, b"ratchet", now())?;
+                sessions::save(tx, &Sessions::new(theirs), now())?;
             }
             Ok(())
         })

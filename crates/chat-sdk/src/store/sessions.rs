@@ -4,39 +4,35 @@
 
 use chat_core::id::{AccountId, DeviceAddress};
 use chat_core::time::Timestamp;
+use chat_crypto::session::Sessions;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use zeroize::Zeroizing;
 
 use super::columns::{blob, millis};
+use super::unreadable;
 use crate::error::Result;
 
-/// The snapshot of all sessions with `theirs`.
+/// All sessions with `theirs`; none yet, if there are none.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn load_snapshot(
-    tx: &Transaction<'_>,
-    theirs: DeviceAddress,
-) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let snapshot = tx
+pub fn load(tx: &Transaction<'_>, theirs: DeviceAddress) -> Result<Sessions> {
+    let snapshot: Option<Vec<u8>> = tx
         .prepare_cached("SELECT snapshot FROM sessions WHERE account = ?1 AND device = ?2")?
         .query_row(params![theirs.account.as_bytes(), theirs.device.as_bytes()], |row| row.get(0))
         .optional()?;
-    Ok(snapshot.map(Zeroizing::new))
+    let Some(snapshot) = snapshot.map(Zeroizing::new) else { return Ok(Sessions::new(theirs)) };
+    Sessions::from_snapshot(&snapshot).map_err(unreadable)
 }
 
-/// Replaces the snapshot of all sessions with `theirs`.
+/// Stores all sessions with a device in place of those before.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn save_snapshot(
-    tx: &Transaction<'_>,
-    theirs: DeviceAddress,
-    snapshot: &[u8],
-    now: Timestamp,
-) -> Result<()> {
+pub fn save(tx: &Transaction<'_>, sessions: &Sessions, now: Timestamp) -> Result<()> {
+    let theirs = sessions.theirs();
     tx.prepare_cached(
         "INSERT INTO sessions (account, device, snapshot, updated_at) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (account, device) DO UPDATE SET
@@ -45,7 +41,7 @@ pub fn save_snapshot(
     .execute(params![
         theirs.account.as_bytes(),
         theirs.device.as_bytes(),
-        snapshot,
+        sessions.to_snapshot().as_slice(),
         millis(now)
     ])?;
     Ok(())
