@@ -10,7 +10,10 @@
 //! what could not be told is counted, and a node that may have missed something is told
 //! [`Notice::Missed`], upon which it looks at the heads of its conversations.
 
+#[cfg(test)]
+mod conformance;
 pub mod local;
+pub mod redis;
 
 use std::fmt;
 use std::sync::Arc;

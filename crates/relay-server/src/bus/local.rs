@@ -121,3 +121,6 @@ impl Bus for LocalBus {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
