@@ -152,8 +152,6 @@ pub enum Warning {
     },
     /// A receipt was not signed by the device it names; it was not counted.
     ReceiptForged {
-        /// Where.
-        conversation: ConversationId,
         /// Whose it claims to be.
         reader: DeviceAddress,
     },

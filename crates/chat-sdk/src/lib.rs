@@ -1,29 +1,98 @@
 //! The Sealwire client: it remembers, retries and synchronises, so that an app only talks.
 //!
+//! ```no_run
+//! use std::time::Duration;
+//! use chat_sdk::{Client, Draft, Event, Page, StoreKey, Timer};
+//!
+//! # async fn example() -> chat_sdk::Result<()> {
+//! let registered = Client::builder("https://relay.example")
+//!     .store("alice.store", StoreKey::passphrase("known on this device only"))
+//!     .register("alice", "correct horse battery staple")
+//!     .await?;
+//! println!("Write this down: {}", *registered.recovery_phrase.words());
+//!
+//! let alice = registered.client;
+//! let mut events = alice.events();
+//! println!("Compare with Bob: {}", alice.safety_number("bob").await?);
+//!
+//! let chat = alice.direct("bob").await?;
+//! chat.send("Shall we meet?").await?;
+//! chat.send_with(Draft::text("At noon.").expiring(Timer::after_seen(Duration::from_secs(60)))).await?;
+//!
+//! while let Some(event) = events.next().await {
+//!     if let Event::Message(message) = event {
+//!         println!("{}: {}", message.sender.username, message.text().unwrap_or("…"));
+//!         chat.mark_seen().await?;
+//!     }
+//! }
+//! println!("{} messages", chat.messages(Page::latest(50)).await?.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A message is stored and queued when `send` returns; the engine seals it, sends it, sends it
+//! again, and tells by [`Event::Status`] how far it got. An app that starts again finds everything
+//! where it was, with or without a network.
+//!
 //! | module | what it holds |
 //! |---|---|
+//! | [`client`], [`conversation`] | what an app calls |
+//! | [`message`], [`content`], [`event`] | what an app sees |
 //! | [`error`] | the one error apps see |
-//! | [`clock`], [`random`] | time and randomness, as ports |
-//! | [`store`] | everything a device remembers, encrypted |
-//! | [`transport`] | the way to a relay, as a port |
+//! | [`builder`], [`account`] | registering, logging in, opening |
+//! | [`devices`], [`verification`], [`prekeys`] | whose keys are whose |
+//! | `engine`, `connection` | one loop: what happens next, and over which connection |
+//! | `outbox`, `recipients`, `sealing`, `sending` | from a draft to bytes that the relay has |
+//! | `sync`, `opening`, `receipts`, `expiry` | from bytes to a message, and to its end |
+//! | `membership` | logs verified, entries appended |
+//! | [`access`], [`api`], [`relay`] | the relay's REST interface, with a log-in that renews itself |
+//! | [`clock`], [`random`], [`store`], [`transport`] | the ports: time, randomness, memory, network |
 //!
 //! Absent on purpose: user interface, and anything of the relay's; this crate never links it.
 
 pub mod access;
+pub mod account;
 pub mod api;
+pub mod builder;
+pub mod client;
 pub mod clock;
+mod connection;
 pub mod content;
 pub mod context;
+pub mod conversation;
 pub mod devices;
+mod engine;
 pub mod error;
 pub mod event;
+mod expiry;
+mod hub;
+mod membership;
 pub mod message;
-pub mod password;
+mod opening;
+mod outbox;
+mod password;
+pub mod prekeys;
 pub mod random;
+mod receipts;
+mod recipients;
 pub mod relay;
+mod sealing;
+mod sending;
 pub mod store;
+mod sync;
 pub mod transport;
 pub mod verification;
 
+pub use chat_core::membership::{Allowed, ConversationKind, Policy, Role};
+pub use chat_core::time::Timestamp;
+
+pub use crate::builder::{ClientBuilder, Registered};
+pub use crate::client::Client;
+pub use crate::clock::{Clock, ManualClock, SystemClock};
+pub use crate::content::Content;
+pub use crate::conversation::{Conversation, Participant};
 pub use crate::error::{Error, Kind, Result};
+pub use crate::event::{ConnectionState, Event, Events, Warning};
+pub use crate::message::{Authenticity, Contact, Draft, Message, Page, Status, Timer};
 pub use crate::password::PasswordHardening;
+pub use crate::store::StoreKey;

@@ -42,9 +42,8 @@ pub fn advance(tx: &Transaction<'_>, conversation: ConversationId, to: Sequence)
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn all(tx: &Transaction<'_>) -> Result<Vec<(ConversationId, Sequence)>> {
     let mut statement = tx.prepare_cached("SELECT conversation, applied FROM cursors")?;
-    let rows = statement.query_map([], |row| {
-        Ok((blob(row, "conversation")?, unsigned(row.get("applied")?)))
-    })?;
+    let rows = statement
+        .query_map([], |row| Ok((blob(row, "conversation")?, unsigned(row.get("applied")?))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

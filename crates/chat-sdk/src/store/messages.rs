@@ -419,13 +419,7 @@ pub fn bury(
     tx.execute(
         "INSERT OR IGNORE INTO tombstones (message, conversation, sequence, reason, at)
          VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![
-            id.as_bytes(),
-            conversation.as_bytes(),
-            sequence.map(number),
-            reason,
-            millis(now)
-        ],
+        params![id.as_bytes(), conversation.as_bytes(), sequence.map(number), reason, millis(now)],
     )?;
     let erased = tx.execute("DELETE FROM messages WHERE id = ?1", [id.as_bytes()])?;
     Ok(erased == 1)
@@ -454,7 +448,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         received_at: row.get::<_, Option<i64>>("received_at")?.map(timestamp),
         kind: row.get("kind")?,
         body: row.get("body")?,
-        suite: if row.get::<_, i64>("authenticity")? == 2 { Suite::Signed } else { Suite::Deniable },
+        suite: if row.get::<_, i64>("authenticity")? == 2 {
+            Suite::Signed
+        } else {
+            Suite::Deniable
+        },
         status: status(row.get("status")?),
         failure: row.get("failure")?,
         expiry: mode.zip(after_ms).map(|(mode, after_ms)| Expiry {

@@ -11,10 +11,9 @@
 use chat_core::codec::{from_bytes, to_bytes};
 use chat_core::envelope::Envelope;
 use chat_core::id::{ConversationId, MessageId};
-use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::columns::{blob, millis, timestamp};
+use super::columns::blob;
 use crate::error::{Kind, Result};
 
 /// The oldest unsent message of a conversation.
@@ -28,8 +27,6 @@ pub struct OutboxRow {
     pub envelope: Option<Envelope>,
     /// How many attempts have failed.
     pub attempts: u32,
-    /// Not before this.
-    pub next_attempt_at: Timestamp,
 }
 
 /// Adds a message at the end.
@@ -37,16 +34,10 @@ pub struct OutboxRow {
 /// # Errors
 ///
 /// [`Kind::StoreFailed`].
-pub fn push(
-    tx: &Transaction<'_>,
-    message: MessageId,
-    conversation: ConversationId,
-    now: Timestamp,
-) -> Result<()> {
+pub fn push(tx: &Transaction<'_>, message: MessageId, conversation: ConversationId) -> Result<()> {
     tx.execute(
-        "INSERT INTO outbox (message, conversation, state, attempts, next_attempt_at)
-         VALUES (?1, ?2, 1, 0, ?3)",
-        params![message.as_bytes(), conversation.as_bytes(), millis(now)],
+        "INSERT INTO outbox (message, conversation, state, attempts) VALUES (?1, ?2, 1, 0)",
+        params![message.as_bytes(), conversation.as_bytes()],
     )?;
     Ok(())
 }
@@ -59,7 +50,7 @@ pub fn push(
 pub fn oldest(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Option<OutboxRow>> {
     let found = tx
         .prepare_cached(
-            "SELECT message, envelope, attempts, next_attempt_at FROM outbox
+            "SELECT message, envelope, attempts FROM outbox
              WHERE conversation = ?1 ORDER BY place LIMIT 1",
         )?
         .query_row([conversation.as_bytes()], |row| {
@@ -68,7 +59,6 @@ pub fn oldest(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Opti
                 conversation,
                 envelope: None,
                 attempts: row.get("attempts")?,
-                next_attempt_at: timestamp(row.get("next_attempt_at")?),
             };
             Ok((row_of, row.get::<_, Option<Vec<u8>>>("envelope")?))
         })
@@ -81,20 +71,16 @@ pub fn oldest(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Opti
     Ok(Some(oldest))
 }
 
-/// The conversations that have something to send, and when the oldest of it may go.
+/// The conversations that have something to send, who has waited longest first.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`].
-pub fn waiting(tx: &Transaction<'_>) -> Result<Vec<(ConversationId, Timestamp)>> {
+pub fn waiting(tx: &Transaction<'_>) -> Result<Vec<ConversationId>> {
     let mut statement = tx.prepare_cached(
-        "SELECT conversation, next_attempt_at FROM outbox AS mine
-         WHERE place = (SELECT min(place) FROM outbox WHERE conversation = mine.conversation)
-         ORDER BY place",
+        "SELECT conversation FROM outbox GROUP BY conversation ORDER BY min(place)",
     )?;
-    let rows = statement.query_map([], |row| {
-        Ok((blob(row, "conversation")?, timestamp(row.get("next_attempt_at")?)))
-    })?;
+    let rows = statement.query_map([], |row| blob(row, "conversation"))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -132,15 +118,15 @@ pub fn unseal(tx: &Transaction<'_>, message: MessageId) -> Result<()> {
     Ok(())
 }
 
-/// Notes a failed attempt.
+/// Counts a failed attempt.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`].
-pub fn postpone(tx: &Transaction<'_>, message: MessageId, until: Timestamp) -> Result<()> {
+pub fn count_failure(tx: &Transaction<'_>, message: MessageId) -> Result<()> {
     tx.execute(
-        "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = ?2 WHERE message = ?1",
-        params![message.as_bytes(), millis(until)],
+        "UPDATE outbox SET attempts = attempts + 1 WHERE message = ?1",
+        [message.as_bytes()],
     )?;
     Ok(())
 }
@@ -151,8 +137,6 @@ pub fn postpone(tx: &Transaction<'_>, message: MessageId, until: Timestamp) -> R
 ///
 /// [`Kind::StoreFailed`].
 pub fn remove(tx: &Transaction<'_>, message: MessageId) -> Result<bool> {
-    Ok(tx
-        .prepare_cached("DELETE FROM outbox WHERE message = ?1")?
-        .execute([message.as_bytes()])?
+    Ok(tx.prepare_cached("DELETE FROM outbox WHERE message = ?1")?.execute([message.as_bytes()])?
         == 1)
 }

@@ -1,0 +1,328 @@
+//! A conversation, as an app holds it: who is in it, what was said, and saying something.
+//!
+//! Nothing here waits for the relay but changes of the membership: a message is in the store when
+//! `send` returns, and the engine does the rest.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chat_core::id::{AccountId, ConversationId, MessageId};
+use chat_core::membership::{Change, ConversationKind, Member, Membership, Policy, Role};
+use rusqlite::Transaction;
+
+use crate::content::Content;
+use crate::devices;
+use crate::error::{Kind, Result};
+use crate::event::Event;
+use crate::hub::Hub;
+use crate::membership;
+use crate::message::{Contact, Draft, Message, Page};
+use crate::store::conversations::{self, ConversationRow, Standing};
+use crate::store::messages::{self, MessageRow};
+use crate::{outbox, receipts};
+
+/// Most messages of a page.
+const PAGE_MAX: u32 = 1_000;
+
+/// A conversation; clones are the same one.
+#[derive(Clone)]
+pub struct Conversation {
+    hub: Arc<Hub>,
+    id: ConversationId,
+    kind: ConversationKind,
+}
+
+/// A member and what they may do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Participant {
+    /// Who.
+    pub contact: Contact,
+    /// With which role.
+    pub role: Role,
+}
+
+impl Conversation {
+    pub(crate) fn new(hub: Arc<Hub>, row: &ConversationRow) -> Self {
+        Self { hub, id: row.membership.id(), kind: row.membership.kind() }
+    }
+
+    /// Its id, the same for everybody.
+    #[must_use]
+    pub fn id(&self) -> ConversationId {
+        self.id
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> ConversationKind {
+        self.kind
+    }
+
+    /// Its name: of a group the one it was given, of a direct conversation the other's.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn title(&self) -> Result<Option<String>> {
+        let id = self.id;
+        let title = move |tx: &Transaction<'_>| {
+            let row = load(tx, id)?;
+            match row.peer {
+                Some(peer) => Ok(Some(devices::contact(tx, peer)?.username)),
+                None => Ok(row.title),
+            }
+        };
+        self.hub.context.store.read(title).await
+    }
+
+    /// Its members, as the last verified entry of its log says, this account included.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn members(&self) -> Result<Vec<Participant>> {
+        let id = self.id;
+        let members = move |tx: &Transaction<'_>| {
+            load(tx, id)?
+                .membership
+                .members()
+                .map(|Member { account, role }| {
+                    Ok(Participant { contact: devices::contact(tx, account)?, role })
+                })
+                .collect()
+        };
+        self.hub.context.store.read(members).await
+    }
+
+    /// Its rules.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn policy(&self) -> Result<Policy> {
+        let id = self.id;
+        self.hub.context.store.read(move |tx| Ok(load(tx, id)?.membership.policy())).await
+    }
+
+    /// Tells whether this account still takes part.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn is_member(&self) -> Result<bool> {
+        let (id, ours) = (self.id, self.hub.context.own.account());
+        let is_member = move |tx: &Transaction<'_>| {
+            let row = load(tx, id)?;
+            Ok(row.standing == Standing::Member && row.membership.role(ours).is_some())
+        };
+        self.hub.context.store.read(is_member).await
+    }
+
+    /// Says something: it is stored and queued when this returns, and sent as soon as can be.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotAMember`], [`Kind::Forbidden`] where the rules let only admins post,
+    /// [`Kind::TooLarge`], [`Kind::StoreFull`].
+    pub async fn send(&self, text: impl Into<String>) -> Result<MessageId> {
+        self.send_with(Draft::text(text)).await
+    }
+
+    /// Says something in other than the usual way, for example with a timer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`]; [`Kind::ArgumentInvalid`] for a timer beyond its limits.
+    pub async fn send_with(&self, draft: Draft) -> Result<MessageId> {
+        queue(&self.hub, self.id, draft).await
+    }
+
+    /// A page of its messages, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn messages(&self, page: Page) -> Result<Vec<Message>> {
+        let (id, now) = (self.id, self.hub.now());
+        let page = Page { limit: page.limit.min(PAGE_MAX), ..page };
+        let read = move |tx: &Transaction<'_>| {
+            messages::page(tx, id, page, now)?
+                .into_iter()
+                .map(|row| Message::from_row(tx, row))
+                .collect()
+        };
+        self.hub.context.store.read(read).await
+    }
+
+    /// One message, if it is here.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn message(&self, message: MessageId) -> Result<Option<Message>> {
+        let (id, now) = (self.id, self.hub.now());
+        let read = move |tx: &Transaction<'_>| {
+            let is_here = |row: &MessageRow| {
+                row.conversation == id && row.deadline.is_none_or(|deadline| deadline > now)
+            };
+            let row = messages::load(tx, message)?.filter(is_here);
+            row.map(|row| Message::from_row(tx, row)).transpose()
+        };
+        self.hub.context.store.read(read).await
+    }
+
+    /// Notes that everything here was looked at: timers that wait for that begin, and the others
+    /// are told.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn mark_seen(&self) -> Result<()> {
+        let (id, own, now) = (self.id, self.hub.context.own.clone(), self.hub.now());
+        self.hub.context.store.write(move |tx| receipts::seen(tx, &own, id, now)).await?;
+        self.hub.nudge.notify_one();
+        Ok(())
+    }
+
+    /// Gives the conversation a name, which only its members see.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`]; [`Kind::Forbidden`] in a direct conversation, or where the rules let only
+    /// admins do this.
+    pub async fn rename(&self, title: impl Into<String>) -> Result<()> {
+        rename(&self.hub, self.id, title.into()).await
+    }
+
+    /// Adds somebody by name. They read what is said from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`], [`Kind::NotAMember`], [`Kind::Forbidden`], [`Kind::TooLarge`],
+    /// [`Kind::RelayUnreachable`].
+    pub async fn add(&self, username: &str) -> Result<()> {
+        let account = devices::find(&self.hub.context, username).await?.account;
+        let member = Member { account, role: Role::Member };
+        self.change(move |membership| {
+            let is_new = membership.role(account).is_none();
+            let members = chat_core::codec::List::new(vec![member]).ok()?;
+            is_new.then_some(Change::Add { members })
+        })
+        .await?;
+        // The name is not in the log: say it again, for whoever has just come.
+        let id = self.id;
+        let row = self.hub.context.store.read(move |tx| load(tx, id)).await?;
+        let role = row.membership.role(self.hub.context.own.account());
+        match row.title {
+            Some(title) if role.is_some_and(|r| row.membership.policy().rename.allows(r)) => {
+                rename(&self.hub, id, title).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes somebody by name. They read nothing that is said from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`].
+    pub async fn remove(&self, username: &str) -> Result<()> {
+        let account = self.member_named(username).await?;
+        self.change(move |membership| membership.role(account).map(|_| Change::Remove { account }))
+            .await
+    }
+
+    /// Leaves. What was said stays readable here.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotAMember`]; [`Kind::ArgumentInvalid`] for the last admin of others.
+    pub async fn leave(&self) -> Result<()> {
+        self.change(|_| Some(Change::Leave)).await
+    }
+
+    /// Gives a member another role.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`]; [`Kind::ArgumentInvalid`] if nobody would be left to decide.
+    pub async fn set_role(&self, username: &str, role: Role) -> Result<()> {
+        let account = self.member_named(username).await?;
+        self.change(move |membership| {
+            let is_news = membership.role(account).is_some_and(|known| known != role);
+            is_news.then_some(Change::SetRole { account, role })
+        })
+        .await
+    }
+
+    /// Changes the rules.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotAMember`], [`Kind::Forbidden`], [`Kind::RelayUnreachable`].
+    pub async fn set_policy(&self, policy: Policy) -> Result<()> {
+        self.change(move |membership| {
+            (membership.policy() != policy).then_some(Change::SetPolicy { policy })
+        })
+        .await
+    }
+
+    async fn change(&self, decide: impl Fn(&Membership) -> Option<Change> + Send) -> Result<()> {
+        membership::change(&self.hub, self.id, decide).await?;
+        self.hub.nudge.notify_one();
+        Ok(())
+    }
+
+    /// A member by name: names are looked for among the members, not at the relay.
+    async fn member_named(&self, username: &str) -> Result<AccountId> {
+        let members = self.members().await?;
+        let found = members.into_iter().find(|member| member.contact.username == username);
+        Ok(found.ok_or(Kind::NotFound)?.contact.account)
+    }
+}
+
+fn load(tx: &Transaction<'_>, id: ConversationId) -> Result<ConversationRow> {
+    conversations::load(tx, id)?.ok_or_else(|| Kind::NotFound.into())
+}
+
+pub(crate) async fn rename(hub: &Hub, id: ConversationId, title: String) -> Result<()> {
+    let draft = Draft { content: Content::Title(title), timer: None };
+    queue(hub, id, draft).await?;
+    hub.emit(Event::Conversation { conversation: id });
+    Ok(())
+}
+
+async fn queue(hub: &Hub, id: ConversationId, draft: Draft) -> Result<MessageId> {
+    let (own, now) = (hub.context.own.clone(), hub.now());
+    let message = MessageId::random(&mut hub.context.rng());
+    hub.context.store.write(move |tx| outbox::queue(tx, &own, id, message, &draft, now)).await?;
+    hub.nudge.notify_one();
+    Ok(message)
+}
+
+impl Message {
+    /// The message in a row, with its sender's name.
+    pub(crate) fn from_row(tx: &Transaction<'_>, row: MessageRow) -> Result<Self> {
+        Ok(Self {
+            id: row.id,
+            conversation: row.conversation,
+            sender: devices::contact(tx, row.sender.account)?,
+            device: row.sender.device,
+            content: Content::read(&row.kind, &row.body),
+            sent_at: row.sent_at,
+            sequence: row.sequence,
+            status: row.status,
+            failure: row.failure,
+            outgoing: row.outgoing,
+            timer: row.expiry.map(Into::into),
+            expires_at: row.deadline,
+            authenticity: row.suite.into(),
+        })
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation").field("id", &self.id).finish_non_exhaustive()
+    }
+}

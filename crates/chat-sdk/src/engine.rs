@@ -1,0 +1,425 @@
+//! The engine: one loop that owns the connection and decides what happens next.
+//!
+//! ```text
+//!  orders (app) ─┐                        ┌─▶ frames to the relay
+//!  nudges ───────┤                        │
+//!  reports ──────┼──▶ one match ──────────┼─▶ jobs: seal, apply, fetch, sweep   (store, REST)
+//!  jobs done ────┤    over inputs         │          │
+//!  timers ───────┘                        └─▶ state  └─▶ events, then back as an input
+//! ```
+//!
+//! The loop itself waits for nothing but its next input and short reads of the store; whatever asks
+//! the relay runs as a job beside it. One job at a time applies what came; one at a time prepares
+//! a conversation's next message, and the next is not taken before the relay has answered: that
+//! keeps the order. All it knows beyond the store may be lost at any moment.
+
+mod inbound;
+mod outbound;
+mod timers;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::frame::ClientFrame;
+use chat_core::id::{AccountId, ConversationId, MessageId};
+use chat_core::limits::{DEAD_AFTER, HEARTBEAT_EVERY};
+use chat_core::receipt::{ReceiptKind, Sequence};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use self::timers::{Timer, Timers};
+use crate::connection::{Backoff, Report, Wire};
+use crate::error::{Error, Kind, Result};
+use crate::event::{ConnectionState, Event};
+use crate::hub::Hub;
+use crate::sealing::Step;
+use crate::store::messages;
+use crate::sync::{Inbound, Received};
+use crate::transport::Link;
+use crate::{expiry, sync};
+
+/// How many reports wait before the link is read no further: the relay's window, twice.
+const REPORTS_MAX: usize = 64;
+
+/// What an app wants of the engine.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// A connection.
+    GoOnline,
+    /// None; answered when it is closed.
+    GoOffline(oneshot::Sender<()>),
+    /// The end; answered when the store is closed.
+    Close(oneshot::Sender<()>),
+}
+
+/// A job's result.
+#[derive(Debug)]
+enum Done {
+    Linked(Result<Link>),
+    Resumed(u64, Result<Vec<ClientFrame>>),
+    Received(Result<Received>),
+    Prepared(ConversationId, Result<Step>),
+    Settled(ConversationId, Result<()>),
+    Aside(Result<()>),
+}
+
+/// What the loop waits for.
+#[derive(Debug)]
+enum Input {
+    Order(Option<Order>),
+    Nudged,
+    Report(u64, Report),
+    Done(Done),
+    Timer(Timer),
+}
+
+/// How far the way to the relay is.
+#[derive(Debug)]
+enum Phase {
+    /// The app wants none.
+    Offline,
+    /// The last attempt failed; the next is set.
+    Waiting,
+    /// An attempt is under way.
+    Connecting,
+    /// There is a link; the relay has not greeted yet.
+    Linked(Wire),
+    /// The relay knows us.
+    Up(Wire),
+    /// The device may not log in.
+    LoggedOut,
+}
+
+/// A message on its way to the relay.
+#[derive(Debug)]
+struct InFlight {
+    conversation: ConversationId,
+    message: MessageId,
+    since: Instant,
+}
+
+/// A receipt that was sent over this link.
+type Told = (ConversationId, ReceiptKind, Sequence);
+
+/// The engine.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    hub: Arc<Hub>,
+    orders: mpsc::Receiver<Order>,
+    reports: mpsc::Receiver<(u64, Report)>,
+    reporter: mpsc::Sender<(u64, Report)>,
+    jobs: JoinSet<Done>,
+    timers: Timers,
+    backoff: Backoff,
+
+    phase: Phase,
+    /// The number of the newest link.
+    link: u64,
+    failures: u32,
+    /// When the relay asked us to come back, as it left.
+    return_after: Option<Duration>,
+    heard_at: Instant,
+    resumed: bool,
+    drained: bool,
+
+    next_request: u32,
+    in_flight: HashMap<u32, InFlight>,
+    /// Conversations with a message that is being prepared, on its way, or being settled.
+    busy: HashSet<ConversationId>,
+    inbox: Vec<Inbound>,
+    receiving: bool,
+    learning: BTreeSet<AccountId>,
+    told: HashMap<(ConversationId, ReceiptKind), Sequence>,
+    unconfirmed: Vec<Told>,
+    /// The ping whose answer says that these receipts were read.
+    confirming: Option<(u32, Vec<Told>)>,
+}
+
+impl Engine {
+    pub(crate) fn new(hub: Arc<Hub>, orders: mpsc::Receiver<Order>) -> Self {
+        let (reporter, reports) = mpsc::channel(REPORTS_MAX);
+        Self {
+            hub,
+            orders,
+            reports,
+            reporter,
+            jobs: JoinSet::new(),
+            timers: Timers::default(),
+            backoff: Backoff::default(),
+            phase: Phase::Offline,
+            link: 0,
+            failures: 0,
+            return_after: None,
+            heard_at: Instant::now(),
+            resumed: false,
+            drained: false,
+            next_request: 0,
+            in_flight: HashMap::new(),
+            busy: HashSet::new(),
+            inbox: Vec::new(),
+            receiving: false,
+            learning: BTreeSet::new(),
+            told: HashMap::new(),
+            unconfirmed: Vec::new(),
+            confirming: None,
+        }
+    }
+
+    /// Runs until the app closes the client or lets go of it.
+    pub(crate) async fn run(mut self) {
+        self.connect();
+        self.arm_expiry().await;
+        loop {
+            let input = self.next_input().await;
+            match self.handle(input).await {
+                Ok(Next::Continue) => {}
+                Ok(Next::Stop) => return,
+                Err(error) => self.trouble(error),
+            }
+        }
+    }
+
+    async fn next_input(&mut self) -> Input {
+        let hub = Arc::clone(&self.hub);
+        tokio::select! {
+            order = self.orders.recv() => Input::Order(order),
+            Some((link, report)) = self.reports.recv() => Input::Report(link, report),
+            Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => match done {
+                Ok(done) => Input::Done(done),
+                // A job that panicked; its transaction left no trace.
+                Err(error) => Input::Done(Done::Aside(Err(Kind::Internal.because(error)))),
+            },
+            () = hub.nudge.notified() => Input::Nudged,
+            timer = self.timers.next() => Input::Timer(timer),
+        }
+    }
+
+    async fn handle(&mut self, input: Input) -> Result<Next> {
+        match input {
+            Input::Order(order) => return Ok(self.obey(order).await),
+            Input::Nudged => self.look_around().await?,
+            Input::Report(link, report) if link == self.link => self.on_report(report)?,
+            Input::Report(..) => {}
+            Input::Done(Done::Linked(outcome)) => self.on_linked(outcome),
+            Input::Done(Done::Resumed(link, outcome)) => self.on_resumed(link, outcome).await?,
+            Input::Done(Done::Received(outcome)) => self.on_received(outcome).await?,
+            Input::Done(Done::Prepared(conversation, outcome)) => {
+                self.on_prepared(conversation, outcome).await?;
+            }
+            Input::Done(Done::Settled(conversation, outcome)) => {
+                self.busy.remove(&conversation);
+                outcome?;
+                self.look_around().await?;
+            }
+            Input::Done(Done::Aside(outcome)) => {
+                outcome?;
+                self.arm_expiry().await;
+            }
+            Input::Timer(Timer::Reconnect) => self.connect(),
+            Input::Timer(Timer::Heartbeat) => self.beat()?,
+            Input::Timer(Timer::Expiry) => self.spawn_sweep(),
+        }
+        Ok(Next::Continue)
+    }
+
+    // ── orders ──────────────────────────────────────────────────────────────────────────────────
+
+    async fn obey(&mut self, order: Option<Order>) -> Next {
+        match order {
+            Some(Order::GoOnline) => {
+                if matches!(self.phase, Phase::Offline | Phase::Waiting | Phase::LoggedOut) {
+                    self.failures = 0;
+                    self.connect();
+                }
+            }
+            Some(Order::GoOffline(done)) => {
+                self.drop_link();
+                self.enter(Phase::Offline, ConnectionState::Offline);
+                let _ = done.send(());
+            }
+            Some(Order::Close(done)) => {
+                self.stop().await;
+                self.hub.context.store.close().await;
+                let _ = done.send(());
+                return Next::Stop;
+            }
+            None => {
+                self.stop().await;
+                return Next::Stop;
+            }
+        }
+        Next::Continue
+    }
+
+    async fn stop(&mut self) {
+        self.drop_link();
+        self.enter(Phase::Offline, ConnectionState::Offline);
+        self.jobs.shutdown().await;
+        self.hub.end();
+    }
+
+    // ── the way to the relay ────────────────────────────────────────────────────────────────────
+
+    fn connect(&mut self) {
+        self.timers.reconnect = None;
+        self.enter(Phase::Connecting, ConnectionState::Connecting);
+        let hub = Arc::clone(&self.hub);
+        self.jobs.spawn(async move { Done::Linked(hub.context.relay.connect().await) });
+    }
+
+    fn on_linked(&mut self, outcome: Result<Link>) {
+        // The app may have gone offline meanwhile; then the link is let go of unused.
+        if !matches!(self.phase, Phase::Connecting) {
+            return;
+        }
+        match outcome {
+            Ok(link) => {
+                self.link = self.link.wrapping_add(1);
+                self.heard_at = Instant::now();
+                self.phase = Phase::Linked(Wire::serve(link, self.link, &self.reporter));
+                self.timers.heartbeat = Some(self.hub.context.clock.pause(HEARTBEAT_EVERY));
+            }
+            Err(error) => self.trouble(error),
+        }
+    }
+
+    async fn on_resumed(&mut self, link: u64, outcome: Result<Vec<ClientFrame>>) -> Result<()> {
+        if link != self.link || !matches!(self.phase, Phase::Up(_)) {
+            return Ok(());
+        }
+        for frame in outcome? {
+            self.write(frame)?;
+        }
+        self.resumed = true;
+        self.failures = 0;
+        self.note_caught_up();
+        self.look_around().await
+    }
+
+    fn note_caught_up(&self) {
+        if self.resumed && self.drained {
+            self.hub.caught_up.send_replace(true);
+        }
+    }
+
+    fn write(&self, frame: ClientFrame) -> Result<()> {
+        match &self.phase {
+            Phase::Up(wire) => wire.send(frame),
+            // Whatever it was, the next connection makes up for it.
+            _ => Ok(()),
+        }
+    }
+
+    /// Something failed that the loop cannot mend: the connection is begun anew, later.
+    fn trouble(&mut self, error: Error) {
+        match error.kind() {
+            Kind::LoggedOut | Kind::DeviceRemoved => {
+                tracing::info!(code = error.code(), "the device is logged out");
+                self.drop_link();
+                self.enter(Phase::LoggedOut, ConnectionState::LoggedOut);
+                return;
+            }
+            Kind::StoreFailed | Kind::Internal => tracing::error!(?error, "the engine failed"),
+            _ => tracing::debug!(code = error.code(), "the connection is not to be had"),
+        }
+        if matches!(self.phase, Phase::Offline | Phase::Waiting | Phase::LoggedOut) {
+            return;
+        }
+        self.drop_link();
+        let asked = error.retry_after().max(self.return_after.take()).unwrap_or_default();
+        let pause = asked + self.backoff.pause(self.failures, &mut self.hub.context.rng());
+        self.failures = self.failures.saturating_add(1);
+        let until = self.hub.now().after(pause);
+        self.timers.reconnect = Some(self.hub.context.clock.pause(pause));
+        self.enter(Phase::Waiting, ConnectionState::Waiting { until });
+    }
+
+    /// Lets go of the link and of everything that was only known about it.
+    fn drop_link(&mut self) {
+        self.link = self.link.wrapping_add(1);
+        self.timers.heartbeat = None;
+        self.timers.reconnect = None;
+        for (_, lost) in self.in_flight.drain() {
+            self.busy.remove(&lost.conversation);
+        }
+        self.inbox.clear();
+        self.told.clear();
+        self.unconfirmed.clear();
+        self.confirming = None;
+        self.resumed = false;
+        self.drained = false;
+        self.hub.caught_up.send_replace(false);
+    }
+
+    fn enter(&mut self, phase: Phase, state: ConnectionState) {
+        self.phase = phase;
+        if self.hub.connection.send_replace(state) != state {
+            self.hub.emit(Event::Connection(state));
+        }
+    }
+
+    /// Asks a quiet relay whether it is there, and gives up one that does not answer.
+    fn beat(&mut self) -> Result<()> {
+        self.timers.heartbeat = Some(self.hub.context.clock.pause(HEARTBEAT_EVERY));
+        let stalled = |since: Instant| since.elapsed() > DEAD_AFTER;
+        if stalled(self.heard_at) || self.in_flight.values().any(|sent| stalled(sent.since)) {
+            return Err(Kind::Offline.into());
+        }
+        let request = self.request();
+        if self.confirming.is_none() && !self.unconfirmed.is_empty() {
+            self.confirming = Some((request, std::mem::take(&mut self.unconfirmed)));
+        }
+        self.write(ClientFrame::Ping { request })
+    }
+
+    fn request(&mut self) -> u32 {
+        self.next_request = self.next_request.wrapping_add(1);
+        self.next_request
+    }
+
+    // ── what the store wants ────────────────────────────────────────────────────────────────────
+
+    /// Looks at everything that a caller or a job may have left in the store.
+    async fn look_around(&mut self) -> Result<()> {
+        self.arm_expiry().await;
+        self.tell_receipts().await?;
+        self.send_waiting().await
+    }
+
+    async fn arm_expiry(&mut self) {
+        let next = self.hub.context.store.read(messages::next_deadline).await;
+        self.timers.expiry = match next {
+            Ok(next) => next.map(|at| self.hub.context.clock.wait_until(at)),
+            Err(error) => {
+                tracing::debug!(code = error.code(), "the next deadline is not known");
+                return;
+            }
+        };
+    }
+
+    fn spawn_sweep(&mut self) {
+        let hub = Arc::clone(&self.hub);
+        self.jobs.spawn(async move { Done::Aside(expiry::sweep(&hub).await) });
+    }
+
+    fn spawn_learn(&mut self, accounts: BTreeSet<AccountId>) {
+        for account in accounts {
+            if self.learning.insert(account) {
+                let hub = Arc::clone(&self.hub);
+                self.jobs.spawn(async move {
+                    let outcome = sync::learn(&hub, account).await;
+                    // What may pass is learned with the next connection, or when it is needed.
+                    Done::Aside(outcome.or_else(|e| if e.is_transient() { Ok(()) } else { Err(e) }))
+                });
+            }
+        }
+    }
+}
+
+/// Whether the loop goes on.
+enum Next {
+    Continue,
+    Stop,
+}

@@ -1,0 +1,74 @@
+//! The hub: what the engine and everybody who calls a client share.
+//!
+//! Callers change the store and nudge the engine; the engine and its jobs change the store and
+//! emit events. Neither waits for the other.
+
+use std::sync::{PoisonError, RwLock};
+
+use chat_core::time::Timestamp;
+use tokio::sync::{Notify, broadcast, watch};
+
+use crate::context::Context;
+use crate::event::{ConnectionState, EVENTS_MAX, Event, Events, Warning};
+
+/// Shared by the parts of a running client.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) context: Context,
+    /// None once the client is closed, so that listeners hear of the end.
+    events: RwLock<Option<broadcast::Sender<Event>>>,
+    pub(crate) connection: watch::Sender<ConnectionState>,
+    /// Whether everything that waited at the relay when the connection was made has been applied.
+    pub(crate) caught_up: watch::Sender<bool>,
+    /// Counts what leaves the outbox.
+    pub(crate) progress: watch::Sender<u64>,
+    /// Something in the store wants the engine's attention.
+    pub(crate) nudge: Notify,
+}
+
+impl Hub {
+    pub(crate) fn new(context: Context) -> Self {
+        Self {
+            context,
+            events: RwLock::new(Some(broadcast::Sender::new(EVENTS_MAX))),
+            connection: watch::Sender::new(ConnectionState::Offline),
+            caught_up: watch::Sender::new(false),
+            progress: watch::Sender::new(0),
+            nudge: Notify::new(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.context.now()
+    }
+
+    /// Tells listeners; that there is none is no error.
+    pub(crate) fn emit(&self, event: Event) {
+        if let Some(events) = &*self.events.read().unwrap_or_else(PoisonError::into_inner) {
+            let _ = events.send(event);
+        }
+    }
+
+    /// A new listener's place.
+    pub(crate) fn listen(&self) -> Events {
+        match &*self.events.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(events) => Events::of(events),
+            None => Events::of(&broadcast::Sender::new(1)),
+        }
+    }
+
+    /// Tells listeners that nothing will happen any more.
+    pub(crate) fn end(&self) {
+        *self.events.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn warn(&self, warning: Warning) {
+        tracing::debug!(?warning, "something does not fit");
+        self.emit(Event::Warning(warning));
+    }
+
+    /// Notes that the outbox has changed.
+    pub(crate) fn progressed(&self) {
+        self.progress.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}

@@ -1,0 +1,350 @@
+//! Opening: a delivered envelope becomes a message, or a reason why not, in one transaction.
+//!
+//! ```text
+//!  header ─▶ here already? ─▶ sender a member? ─▶ wrap for us ─▶ sender's device, as pinned
+//!                                                                   │
+//!  stored ◀─ in time? ◀─ count and previous ◀─ content, all checks ◀─ secret, session advanced
+//! ```
+//!
+//! Whatever comes of it, the caller's cursor moves on: one bad message stops nothing. A message
+//! that is not believed leaves a tombstone and a warning; its session has not moved. Opening never
+//! sees the transport.
+
+use chat_core::codec::{Digest, from_bytes};
+use chat_core::device::DeviceCertificate;
+use chat_core::envelope::{Content as SealedContent, Envelope, Header, ListNumbers, Wrap};
+use chat_core::id::AccountId;
+use chat_core::key::IdentityKey;
+use chat_core::receipt::Sequence;
+use chat_core::signed::Verified;
+use chat_core::time::Timestamp;
+use chat_crypto::envelope::{
+    OpenError, Unwrapped, Via, open, unwrap_for_account, unwrap_for_device,
+};
+use chat_crypto::session::SpentPrekey;
+use rand_core::CryptoRng;
+use rusqlite::Transaction;
+
+use crate::content::Content;
+use crate::context::Own;
+use crate::error::Result;
+use crate::event::Warning;
+use crate::message::Status;
+use crate::outbox::{self, Progress};
+use crate::sealing::local;
+use crate::store::conversations::{self, ConversationRow};
+use crate::store::messages::{self, Gone, MessageRow};
+use crate::store::sessions;
+use crate::{devices, expiry, prekeys};
+
+/// A delivery.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) sequence: Sequence,
+    pub(crate) at: Timestamp,
+    pub(crate) header: Header,
+    pub(crate) envelope: Envelope,
+}
+
+impl Arrival {
+    /// Reads the header, also of a version that cannot be opened, so that the place is known.
+    pub(crate) fn read(sequence: Sequence, at: Timestamp, envelope: Envelope) -> Option<Self> {
+        let header = from_bytes(&envelope.header).ok()?;
+        Some(Self { sequence, at, header, envelope })
+    }
+}
+
+/// What came of a delivery.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// A message to look at.
+    pub(crate) message: Option<MessageRow>,
+    /// The conversation has another name.
+    pub(crate) renamed: bool,
+    /// Our messages that got further: our own came back.
+    pub(crate) progress: Progress,
+    /// What does not fit.
+    pub(crate) warnings: Vec<Warning>,
+    /// Accounts of which somebody knows a newer device list than we do.
+    pub(crate) stale: Vec<AccountId>,
+}
+
+impl Outcome {
+    fn warning(warning: Warning) -> Self {
+        Self { warnings: vec![warning], ..Self::default() }
+    }
+}
+
+/// Opens a delivery and stores what it holds.
+///
+/// The conversation must be known; whoever calls has fetched what the header refers to.
+pub(crate) fn apply(
+    tx: &Transaction<'_>,
+    own: &Own,
+    row: &ConversationRow,
+    arrival: &Arrival,
+    now: Timestamp,
+    rng: &mut impl CryptoRng,
+) -> Result<Outcome> {
+    let Arrival { sequence, at, header, .. } = arrival;
+    if header.sender == own.address {
+        let progress = outbox::accept(tx, own, header.message, *sequence, *at, now)?;
+        return Ok(Outcome { progress, ..Outcome::default() });
+    }
+    if messages::is_known(tx, header.message)? {
+        return Ok(Outcome::default());
+    }
+    let fork = fork(tx, row, header)?;
+    let opened = match check_sender(tx, row, arrival)? {
+        None => open_for_us(tx, own, arrival, now, rng)?,
+        Some(warning) => Err(warning),
+    };
+    let mut outcome = match opened {
+        Ok(opened) => store(tx, own, row, arrival, opened, now)?,
+        Err(warning) => {
+            let (id, sequence) = (header.message, Some(*sequence));
+            messages::bury(tx, header.conversation, id, sequence, Gone::Unreadable, now)?;
+            Outcome::warning(warning)
+        }
+    };
+    outcome.warnings.extend(fork);
+    Ok(outcome)
+}
+
+/// Compares the membership head in the header with the log that we have verified.
+fn fork(tx: &Transaction<'_>, row: &ConversationRow, header: &Header) -> Result<Option<Warning>> {
+    let id = header.conversation;
+    let ours = conversations::entry_digest(tx, id, header.membership_index)?;
+    // An entry that we do not have, although it was asked for, is withheld from us or made up.
+    let agrees =
+        ours == Some(header.membership_head) && header.membership_index <= row.membership.index();
+    Ok((!agrees).then_some(Warning::MembershipFork { conversation: id }))
+}
+
+/// A sender must have been a member where the message stands in the log: at the entry that its
+/// header names, and at the newest entry that an earlier message has named. Without the second a
+/// removed member and a lying relay could go on under an old head.
+fn check_sender(
+    tx: &Transaction<'_>,
+    row: &ConversationRow,
+    arrival: &Arrival,
+) -> Result<Option<Warning>> {
+    let header = &arrival.header;
+    let newest = row.membership.index();
+    let named = header.membership_index.min(newest);
+    let (id, account) = (header.conversation, header.sender.account);
+    let was_member = conversations::was_member(tx, id, account, named)?
+        && conversations::was_member(tx, id, account, named.max(row.heard_index).min(newest))?;
+    Ok((!was_member).then_some(Warning::NotAMember {
+        conversation: id,
+        sender: header.sender,
+        message: header.message,
+    }))
+}
+
+/// A message that passed every check of the cryptography.
+struct Opened {
+    content: SealedContent,
+    binding: Digest,
+    stale: Vec<AccountId>,
+    warning: Option<Warning>,
+}
+
+/// Finds the wrap for us and opens the envelope; a session that it came on moves on.
+fn open_for_us(
+    tx: &Transaction<'_>,
+    own: &Own,
+    arrival: &Arrival,
+    now: Timestamp,
+    rng: &mut impl CryptoRng,
+) -> Result<Result<Opened, Warning>> {
+    let Header { conversation, sender, message, .. } = arrival.header;
+    let not_authentic = Warning::NotAuthentic { conversation, sender, message };
+    let envelope = &arrival.envelope;
+    let Some(wrap) = envelope.wraps.iter().find(|wrap| wrap.is_for(own.address)) else {
+        return Ok(Err(Warning::NotForThisDevice { conversation, sender, message }));
+    };
+    let Some(theirs) = devices::known(tx, sender.account)? else { return Ok(Err(not_authentic)) };
+    // SECURITY: a removed device counts up to its removal, by the relay's time and not its own.
+    let Some(certificate) = theirs.device_at(sender.device, arrival.at) else {
+        return Ok(Err(not_authentic));
+    };
+    let unwrapped = if wrap.scheme.is_per_device() {
+        let identity = theirs.identity_key();
+        unwrap_on_session(tx, own, envelope, wrap, certificate, identity, now)?
+    } else {
+        unwrap_for_account(envelope, wrap, &own.keyring, rng)
+            .map(|(secret, lists)| (secret, lists, Via::Account))
+    };
+    let Ok((secret, lists, via)) = unwrapped else { return Ok(Err(not_authentic)) };
+    let Ok(opened) = open(envelope, &secret, certificate, via) else {
+        return Ok(Err(not_authentic));
+    };
+    let ours = devices::known(tx, own.account())?;
+    let (stale, warning) = compare(own, ours.as_ref(), &theirs, lists, &opened.header);
+    Ok(Ok(Opened { content: opened.content, binding: envelope.binding(), stale, warning }))
+}
+
+type Secret = (chat_crypto::wrap::MessageSecret, ListNumbers, Via);
+
+/// Decrypts a ratchet wrap. The advanced session and the spent prekey are stored at once: whatever
+/// is in the payload, it was this device that wrapped for us.
+fn unwrap_on_session(
+    tx: &Transaction<'_>,
+    own: &Own,
+    envelope: &Envelope,
+    wrap: &Wrap,
+    certificate: &Verified<DeviceCertificate>,
+    identity: IdentityKey,
+    now: Timestamp,
+) -> Result<Result<Secret, OpenError>> {
+    let sessions = sessions::load(tx, certificate.address)?;
+    let local = local(own);
+    let attempt = |prekeys: &[&_]| {
+        let (envelope, sessions) = (envelope, &sessions);
+        unwrap_for_device(envelope, wrap, sessions, &local, certificate, identity, prekeys, now)
+    };
+    // Most messages need no prekeys, and all of them together are a megabyte.
+    let mut outcome = attempt(&[]);
+    if outcome.is_err() {
+        let prekeys = prekeys::load(tx)?;
+        outcome = attempt(&prekeys.iter().collect::<Vec<_>>());
+    }
+    let unwrapped = match outcome {
+        Ok(unwrapped) => unwrapped,
+        Err(error) => return Ok(Err(error)),
+    };
+    let Unwrapped { secret, lists, via, sessions, spent } = unwrapped;
+    spend(tx, spent)?;
+    sessions::save(tx, &sessions, now)?;
+    Ok(Ok((secret, lists, via)))
+}
+
+/// Erases the one-time prekey that began a session. Handshakes over last-resort prekeys are
+/// remembered by the session itself.
+fn spend(tx: &Transaction<'_>, spent: Option<SpentPrekey>) -> Result<()> {
+    let Some(SpentPrekey { set, one_time: Some(index) }) = spent else { return Ok(()) };
+    for mut secrets in prekeys::load(tx)? {
+        if secrets.number() == set {
+            secrets.spend(index);
+            prekeys::save(tx, &secrets)?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares the device lists that the sender went by with those that we know.
+fn compare(
+    own: &Own,
+    ours: Option<&chat_core::device::AccountDevices>,
+    theirs: &chat_core::device::AccountDevices,
+    lists: ListNumbers,
+    header: &Header,
+) -> (Vec<AccountId>, Option<Warning>) {
+    let mut stale = Vec::new();
+    if lists.sender > theirs.number() {
+        stale.push(theirs.account());
+    }
+    let Some(ours) = ours else { return (stale, None) };
+    if lists.recipient > ours.number() {
+        stale.push(own.account());
+    }
+    // A message may have been on the road while our list grew; one that was sealed well after
+    // that, by the sender's own clock, shows that the sender was not told.
+    let grew_at = ours.list().created_at.after(LISTS_TRAVEL_FOR);
+    let warning = (lists.recipient < ours.number() && header.sent_at > grew_at)
+        .then_some(Warning::DeviceListStale { account: theirs.account() });
+    (stale, warning)
+}
+
+/// How long a new device list may take to everybody, clocks that differ included.
+const LISTS_TRAVEL_FOR: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Stores a message that is believed.
+fn store(
+    tx: &Transaction<'_>,
+    own: &Own,
+    row: &ConversationRow,
+    arrival: &Arrival,
+    opened: Opened,
+    now: Timestamp,
+) -> Result<Outcome> {
+    let header = &arrival.header;
+    let conversation = header.conversation;
+    let mut outcome = Outcome { stale: opened.stale, ..Outcome::default() };
+    outcome.warnings.extend(opened.warning);
+    outcome.warnings.extend(count(tx, header, &opened.content, opened.binding)?);
+    let named = header.membership_index.min(row.membership.index());
+    conversations::raise_heard_index(tx, conversation, named)?;
+
+    let message = message_row(own, arrival, opened.content, now);
+    if message.deadline.is_some_and(|deadline| deadline <= now) {
+        let sequence = message.sequence;
+        messages::bury(tx, conversation, message.id, sequence, Gone::Expired, now)?;
+        return Ok(outcome);
+    }
+    messages::insert(tx, &message)?;
+    conversations::touch(tx, conversation, now)?;
+    match Content::read(&message.kind, &message.body) {
+        Content::Title(title) => outcome.renamed = rename(tx, row, header, &title)?,
+        _ => outcome.message = Some(message),
+    }
+    Ok(outcome)
+}
+
+fn message_row(own: &Own, arrival: &Arrival, content: SealedContent, now: Timestamp) -> MessageRow {
+    let header = &arrival.header;
+    let outgoing = header.sender.account == own.account();
+    MessageRow {
+        id: header.message,
+        conversation: header.conversation,
+        sender: header.sender,
+        outgoing,
+        number: Some(content.number),
+        previous: Some(content.previous),
+        named_index: Some(header.membership_index),
+        sequence: Some(arrival.sequence),
+        sent_at: header.sent_at,
+        received_at: Some(arrival.at),
+        kind: content.kind,
+        body: content.body.into_vec(),
+        suite: header.suite,
+        status: if outgoing { Status::Sent } else { Status::Delivered },
+        failure: None,
+        expiry: header.expiry,
+        deadline: expiry::deadline_once_accepted(header.expiry, arrival.at, now),
+    }
+}
+
+/// Continues the sending device's count, or says what does not fit.
+fn count(
+    tx: &Transaction<'_>,
+    header: &Header,
+    content: &SealedContent,
+    binding: Digest,
+) -> Result<Option<Warning>> {
+    let (conversation, sender) = (header.conversation, header.sender);
+    let before = conversations::last_heard(tx, conversation, sender)?;
+    conversations::hear(tx, conversation, sender, content.number, binding)?;
+    // Where nothing was heard before, the count may begin anywhere: we may have joined later.
+    let Some((number, last)) = before else { return Ok(None) };
+    Ok(match content.number.checked_sub(number) {
+        Some(1) if content.previous == last => None,
+        Some(0 | 1) | None => Some(Warning::DeviceForked { conversation, sender }),
+        Some(step) => Some(Warning::GapNoticed { conversation, sender, missing: step - 1 }),
+    })
+}
+
+fn rename(
+    tx: &Transaction<'_>,
+    row: &ConversationRow,
+    header: &Header,
+    title: &str,
+) -> Result<bool> {
+    let allowed = row
+        .membership
+        .role(header.sender.account)
+        .is_some_and(|role| row.membership.policy().rename.allows(role));
+    let title = Some(title).filter(|title| !title.is_empty());
+    Ok(allowed && conversations::set_title(tx, header.conversation, title)?)
+}

@@ -1,0 +1,182 @@
+//! The outbox: what becomes of a message of ours between `send` and the relay's answer.
+//!
+//! ```text
+//!  queue ─▶ [sealing] ─▶ sent over and over ─▶ accept          sequence, status sent
+//!              ▲                  ├─▶ stale ─▶ seal again      same id, new bytes
+//!              └──────────────────┤
+//!                                 ├─▶ postpone                 later, the same bytes
+//!                                 └─▶ refuse                   status failed
+//! ```
+//!
+//! Each verb is one step of one transaction and may be repeated: an answer that comes twice, or
+//! comes by a delivery of our own message, changes nothing the second time.
+
+use std::time::Duration;
+
+use chat_core::id::{ConversationId, MessageId};
+use chat_core::membership::ConversationKind;
+use chat_core::receipt::Sequence;
+use chat_core::reject::{Reject, RejectCode};
+use chat_core::time::Timestamp;
+use rusqlite::Transaction;
+
+use crate::content::Content;
+use crate::context::Own;
+use crate::error::{Kind, Result};
+use crate::expiry;
+use crate::message::{Draft, Status};
+use crate::store::conversations::{self, Standing};
+use crate::store::messages::{self, MessageRow};
+use crate::store::{cursors, outbox};
+
+/// How often a message is sealed anew before it counts as refused: somebody would have to change
+/// the membership as often between two attempts, or the relay lies.
+const RESEALS_MAX: u32 = 20;
+/// The first pause after a refusal that may pass; doubled with each attempt.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Messages that got further, and how far.
+pub(crate) type Progress = Vec<(MessageId, Status)>;
+
+/// Puts a message into the conversation and into the outbox.
+///
+/// # Errors
+///
+/// [`Kind::NotAMember`], [`Kind::Forbidden`], [`Kind::TooLarge`], [`Kind::ArgumentInvalid`].
+pub(crate) fn queue(
+    tx: &Transaction<'_>,
+    own: &Own,
+    conversation: ConversationId,
+    id: MessageId,
+    draft: &Draft,
+    now: Timestamp,
+) -> Result<MessageRow> {
+    let row = conversations::load(tx, conversation)?.ok_or(Kind::NotAMember)?;
+    let membership = &row.membership;
+    let role = membership.role(own.account()).ok_or(Kind::NotAMember)?;
+    if row.standing == Standing::Former {
+        return Err(Kind::NotAMember.into());
+    }
+    let renames = matches!(draft.content, Content::Title(_));
+    let is_direct = membership.kind() == ConversationKind::Direct;
+    if !membership.may_post(own.account())
+        || (renames && (is_direct || !membership.policy().rename.allows(role)))
+    {
+        return Err(Kind::Forbidden.into());
+    }
+    let chosen = draft.timer.map(|timer| timer.to_expiry()).transpose()?;
+    // A name is not a message to look at, so it does not vanish either.
+    let expiry = if renames { None } else { chosen.or(membership.policy().timer) };
+    let message = MessageRow {
+        id,
+        conversation,
+        sender: own.address,
+        outgoing: true,
+        number: None,
+        previous: None,
+        named_index: None,
+        sequence: None,
+        sent_at: now,
+        received_at: None,
+        kind: draft.content.kind().to_owned(),
+        body: draft.content.to_body()?,
+        suite: chat_core::envelope::Suite::Deniable,
+        status: Status::Queued,
+        failure: None,
+        expiry,
+        deadline: None,
+    };
+    messages::insert(tx, &message)?;
+    outbox::push(tx, id, conversation)?;
+    conversations::touch(tx, conversation, now)?;
+    if let Content::Title(title) = &draft.content {
+        conversations::set_title(
+            tx,
+            conversation,
+            Some(title).filter(|t| !t.is_empty()).map(|t| &**t),
+        )?;
+    }
+    Ok(message)
+}
+
+/// Notes that the relay has a message of ours, at this place.
+pub(crate) fn accept(
+    tx: &Transaction<'_>,
+    own: &Own,
+    id: MessageId,
+    sequence: Sequence,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Progress> {
+    outbox::remove(tx, id)?;
+    let Some(message) = messages::load(tx, id)? else { return Ok(Progress::new()) };
+    if message.sequence.is_some() {
+        return Ok(Progress::new());
+    }
+    let deadline = expiry::deadline_once_accepted(message.expiry, at, now);
+    messages::accepted(tx, id, sequence, at, deadline)?;
+    let conversation = message.conversation;
+    // What stands between here and there is somebody else's and still to come.
+    if cursors::applied(tx, conversation)?.checked_add(1) == Some(sequence) {
+        cursors::advance(tx, conversation, sequence)?;
+    }
+    let mut progress = vec![(id, Status::Sent)];
+    // A receipt may have been faster than the answer.
+    progress.extend(messages::raise(tx, conversation, own.account(), now)?);
+    Ok(progress)
+}
+
+/// What is to be done before the next attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Remedy {
+    /// The membership log is to be fetched.
+    CatchUp,
+    /// The named accounts' device lists are to be fetched; all members' if none is named.
+    FetchLists,
+    /// Nothing but waiting, this long.
+    Wait(Duration),
+    /// Nothing helps; the message has failed.
+    GiveUp,
+}
+
+/// Notes that the relay did not take a message of ours.
+pub(crate) fn rejected(tx: &Transaction<'_>, id: MessageId, reject: &Reject) -> Result<Remedy> {
+    let Some(message) = messages::load(tx, id)? else { return Ok(Remedy::Wait(Duration::ZERO)) };
+    let attempts = outbox::oldest(tx, message.conversation)?
+        .filter(|oldest| oldest.message == id)
+        .map_or(0, |oldest| oldest.attempts);
+    let remedy = match reject.code {
+        RejectCode::StaleMembership if attempts < RESEALS_MAX => Remedy::CatchUp,
+        RejectCode::StaleDevices if attempts < RESEALS_MAX => Remedy::FetchLists,
+        code if code.is_transient() => {
+            let asked = reject.retry_after_ms.map(Duration::from_millis);
+            Remedy::Wait(asked.unwrap_or_else(|| pause(attempts)))
+        }
+        _ => Remedy::GiveUp,
+    };
+    match remedy {
+        Remedy::CatchUp | Remedy::FetchLists => outbox::unseal(tx, id)?,
+        Remedy::Wait(_) => outbox::count_failure(tx, id)?,
+        Remedy::GiveUp => refuse(tx, id, Kind::of_reject(reject.code))?,
+    }
+    Ok(remedy)
+}
+
+/// Notes an attempt that failed for a reason which may pass, and says how long to wait.
+pub(crate) fn postpone(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Duration> {
+    let Some(oldest) = outbox::oldest(tx, conversation)? else { return Ok(Duration::ZERO) };
+    outbox::count_failure(tx, oldest.message)?;
+    Ok(pause(oldest.attempts))
+}
+
+/// Notes that a message of ours cannot be sent.
+pub(crate) fn refuse(tx: &Transaction<'_>, id: MessageId, kind: Kind) -> Result<()> {
+    outbox::remove(tx, id)?;
+    messages::failed(tx, id, kind.code())
+}
+
+fn pause(attempts: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempts.min(10))).min(LONGEST_PAUSE)
+}

@@ -1,0 +1,419 @@
+//! Synchronisation: what the relay brings is applied in batches, each in one transaction.
+//!
+//! ```text
+//!  frames that came meanwhile ─▶ prepare ─▶ one transaction ─▶ commit ─▶ events ─▶ acknowledge
+//!                                  │           open, dedupe, store, count, cursor, receipt
+//!                                  └─ logs and lists that headers refer to: fetched, verified
+//! ```
+//!
+//! A crash before the commit leaves the cursor where it was: the relay delivers again. A crash
+//! after it leaves an acknowledgement unsent: the next connection sends it. What cannot be fetched
+//! at the moment fails the batch, to be tried again as a whole; what does not verify is warned of
+//! and passed over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chat_core::frame::ClientFrame;
+use chat_core::id::{AccountId, ConversationId, MessageId};
+use chat_core::receipt::{Sequence, SignedReceipt};
+use chat_core::time::Timestamp;
+use rusqlite::Transaction;
+
+use crate::context::Own;
+use crate::devices::{self, Learned};
+use crate::error::{Kind, Result};
+use crate::event::{Event, Warning};
+use crate::hub::Hub;
+use crate::membership::catch_up;
+use crate::message::Message;
+use crate::opening::{self, Arrival};
+use crate::outbox::Progress;
+use crate::prekeys::{self, Occasion};
+use crate::random::Rng;
+use crate::store::conversations::Standing;
+use crate::store::{account, conversations, cursors, messages, peers};
+use crate::{expiry, receipts};
+
+/// Something that the relay brought.
+#[derive(Clone, Debug)]
+pub(crate) enum Inbound {
+    /// A message.
+    Arrival(Box<Arrival>),
+    /// A message is gone.
+    Deleted { conversation: ConversationId, sequence: Sequence, message: MessageId },
+    /// Somebody's receipt.
+    Receipt(Box<SignedReceipt>),
+    /// A log has grown.
+    Membership { conversation: ConversationId, index: u64 },
+    /// An account has another device list.
+    DevicesChanged { account: AccountId, number: u32 },
+    /// Everything that waited has come.
+    CaughtUp,
+}
+
+/// What is to be done once a batch is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// Acknowledgements.
+    pub(crate) frames: Vec<ClientFrame>,
+    /// Accounts whose device lists are to be fetched.
+    pub(crate) learn: BTreeSet<AccountId>,
+    /// Whether everything that waited at the relay is applied now.
+    pub(crate) caught_up: bool,
+}
+
+/// Applies a batch.
+///
+/// # Errors
+///
+/// A transient error: the batch has changed nothing and is to be tried again. Others are the
+/// store's.
+pub(crate) async fn receive(hub: &Hub, batch: Vec<Inbound>) -> Result<Received> {
+    prepare(hub, &batch).await?;
+    let (own, now, mut rng) = (hub.context.own.clone(), hub.now(), hub.context.rng());
+    let caught_up = batch.iter().any(|inbound| matches!(inbound, Inbound::CaughtUp));
+    let applied = hub
+        .context
+        .store
+        .write(move |tx| {
+            let mut applied = Applied::default();
+            for inbound in batch {
+                applied.apply(tx, &own, inbound, now, &mut rng)?;
+            }
+            applied.sign_receipts(tx, &own, now)?;
+            Ok(applied)
+        })
+        .await?;
+    if applied.erased {
+        expiry::scrub(hub).await?;
+    }
+    let frames = applied.acknowledgements();
+    for event in applied.events {
+        hub.emit(event);
+    }
+    Ok(Received { frames, learn: applied.learn, caught_up })
+}
+
+/// Fetches the logs and device lists that a batch refers to and that we do not have.
+async fn prepare(hub: &Hub, batch: &[Inbound]) -> Result<()> {
+    let (logs, accounts) = wanted(hub, batch).await?;
+    for conversation in logs {
+        pass_over(catch_up(hub, conversation).await)?;
+    }
+    for account in accounts {
+        learn(hub, account).await?;
+    }
+    Ok(())
+}
+
+/// Keeps the errors that are about us, or that may pass. What a relay refuses for good, or shows
+/// that does not verify, was warned of where it arose and may not stop the rest.
+fn pass_over(outcome: Result<()>) -> Result<()> {
+    match outcome {
+        Err(error) if is_about_us(error.kind()) || error.is_transient() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn is_about_us(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::LoggedOut | Kind::DeviceRemoved | Kind::Closed | Kind::StoreFailed | Kind::Internal
+    )
+}
+
+async fn wanted(
+    hub: &Hub,
+    batch: &[Inbound],
+) -> Result<(BTreeSet<ConversationId>, BTreeSet<AccountId>)> {
+    let mut named: BTreeMap<ConversationId, u64> = BTreeMap::new();
+    let mut devices = BTreeSet::new();
+    for inbound in batch {
+        match inbound {
+            Inbound::Arrival(arrival) => {
+                let header = &arrival.header;
+                let index = named.entry(header.conversation).or_default();
+                *index = header.membership_index.max(*index);
+                devices.insert(header.sender);
+            }
+            Inbound::Membership { conversation, index: newest } => {
+                let index = named.entry(*conversation).or_default();
+                *index = (*newest).max(*index);
+            }
+            Inbound::Receipt(receipt) => drop(devices.insert(receipt.signer)),
+            Inbound::Deleted { .. } | Inbound::DevicesChanged { .. } | Inbound::CaughtUp => {}
+        }
+    }
+    let missing = move |tx: &Transaction<'_>| {
+        let mut logs = BTreeSet::new();
+        for (conversation, index) in named {
+            let row = conversations::load(tx, conversation)?;
+            if row.is_none_or(|row| row.membership.index() < index) {
+                logs.insert(conversation);
+            }
+        }
+        let mut accounts = BTreeSet::new();
+        for device in devices {
+            let known = devices::known(tx, device.account)?;
+            let has = |at| known.as_ref().and_then(|list| list.device_at(device.device, at));
+            if has(Timestamp::default()).is_none() {
+                accounts.insert(device.account);
+            }
+        }
+        Ok((logs, accounts))
+    };
+    hub.context.store.read(missing).await
+}
+
+/// Asks the relay for an account's devices; what does not hold is warned of.
+///
+/// # Errors
+///
+/// What may pass, and what the store fails with.
+pub(crate) async fn learn(hub: &Hub, account: AccountId) -> Result<()> {
+    if account == hub.context.own.account() {
+        return match devices::refresh_own(&hub.context).await {
+            Err(error) if error.kind() == Kind::DeviceListForged => {
+                hub.warn(Warning::DeviceListForged { account });
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        };
+    }
+    match devices::fetch(&hub.context, account).await {
+        Ok(Learned::Known(_) | Learned::IdentityChanged { first_time: false }) => {}
+        Ok(Learned::IdentityChanged { first_time: true }) => {
+            hub.warn(Warning::IdentityChanged { account });
+        }
+        Ok(Learned::Refused(_)) => hub.warn(Warning::DeviceListForged { account }),
+        Err(error) if error.kind() == Kind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// What a batch has changed so far.
+#[derive(Debug, Default)]
+struct Applied {
+    events: Vec<Event>,
+    /// How far each conversation is acknowledged, and whether that includes somebody else's words.
+    reached: BTreeMap<ConversationId, Reached>,
+    learn: BTreeSet<AccountId>,
+    erased: bool,
+}
+
+#[derive(Debug, Default)]
+struct Reached {
+    up_to: Sequence,
+    from_others: bool,
+}
+
+impl Applied {
+    fn apply(
+        &mut self,
+        tx: &Transaction<'_>,
+        own: &Own,
+        inbound: Inbound,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) -> Result<()> {
+        match inbound {
+            Inbound::Arrival(arrival) => self.open(tx, own, &arrival, now, rng),
+            Inbound::Deleted { conversation, sequence, message } => {
+                if expiry::erase_deleted(tx, conversation, message, sequence, now)? {
+                    self.erased = true;
+                    self.events.push(Event::Expired { conversation, message });
+                }
+                Ok(())
+            }
+            Inbound::Receipt(receipt) => {
+                let counted = receipts::count(tx, own, *receipt, now)?;
+                self.events.extend(counted.warning.map(Event::Warning));
+                self.progress(tx, counted.progress)
+            }
+            Inbound::DevicesChanged { account, number } => {
+                let known = devices::known(tx, account)?;
+                if known.is_some_and(|list| list.number() < number) {
+                    self.outdated(tx, own, account)?;
+                }
+                Ok(())
+            }
+            Inbound::Membership { .. } | Inbound::CaughtUp => Ok(()),
+        }
+    }
+
+    fn open(
+        &mut self,
+        tx: &Transaction<'_>,
+        own: &Own,
+        arrival: &Arrival,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) -> Result<()> {
+        let conversation = arrival.header.conversation;
+        let reached = self.reached.entry(conversation).or_default();
+        reached.up_to = reached.up_to.max(arrival.sequence);
+        // Without a verified log there is nothing to believe a message by, and nowhere to keep it.
+        let Some(row) = conversations::load(tx, conversation)? else { return Ok(()) };
+        reached.from_others |= arrival.header.sender.account != own.account();
+        let outcome = opening::apply(tx, own, &row, arrival, now, rng)?;
+        cursors::advance(tx, conversation, arrival.sequence)?;
+        for account in outcome.stale {
+            self.outdated(tx, own, account)?;
+        }
+        self.events.extend(outcome.warnings.into_iter().map(Event::Warning));
+        if outcome.renamed {
+            self.events.push(Event::Conversation { conversation });
+        }
+        if let Some(row) = outcome.message {
+            self.events.push(Event::Message(Message::from_row(tx, row)?));
+        }
+        self.progress(tx, outcome.progress)
+    }
+
+    fn outdated(&mut self, tx: &Transaction<'_>, own: &Own, account: AccountId) -> Result<()> {
+        peers::mark_stale(tx, account)?;
+        if account == own.account() {
+            self.learn.insert(account);
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, tx: &Transaction<'_>, progress: Progress) -> Result<()> {
+        for (message, status) in progress {
+            let Some(row) = messages::load(tx, message)? else { continue };
+            let conversation = row.conversation;
+            self.events.push(Event::Status { conversation, message, status });
+        }
+        Ok(())
+    }
+
+    /// One receipt for each conversation in which somebody else has said something.
+    fn sign_receipts(&self, tx: &Transaction<'_>, own: &Own, now: Timestamp) -> Result<()> {
+        for (conversation, reached) in &self.reached {
+            let is_known = conversations::load(tx, *conversation)?
+                .is_some_and(|row| row.standing == Standing::Member);
+            if reached.from_others && is_known {
+                receipts::delivered(tx, own, *conversation, reached.up_to, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn acknowledgements(&self) -> Vec<ClientFrame> {
+        self.reached
+            .iter()
+            .map(|(conversation, reached)| ClientFrame::Acknowledge {
+                conversation: *conversation,
+                up_to: reached.up_to,
+            })
+            .collect()
+    }
+}
+
+/// The name of the fact that holds the relay's epoch.
+const EPOCH: &str = "relay_epoch";
+
+/// Makes up for what happened while there was no connection: conversations, logs, receipts,
+/// acknowledgements, prekeys. Gives the frames that are still to be sent.
+///
+/// # Errors
+///
+/// What may pass; then the connection is not worth keeping.
+pub(crate) async fn resume(hub: &Hub, epoch: u64) -> Result<Vec<ClientFrame>> {
+    let occasion = note_epoch(hub, epoch).await?;
+    let listed = list_conversations(hub).await?;
+    catch_up_all(hub, &listed).await?;
+    let mut frames = unacknowledged(hub, &listed).await?;
+    frames.extend(fetch_receipts(hub).await?);
+    learn(hub, hub.context.own.account()).await?;
+    if let Err(error) = prekeys::replenish(&hub.context, occasion).await {
+        if error.is_transient() {
+            return Err(error);
+        }
+        tracing::warn!(code = error.code(), "the prekeys were not replenished");
+    }
+    Ok(frames)
+}
+
+/// A relay that was restored from a backup may hand out prekeys again that are spent: make new.
+async fn note_epoch(hub: &Hub, epoch: u64) -> Result<Occasion> {
+    let epoch = epoch.to_be_bytes();
+    hub.context
+        .store
+        .write(move |tx| {
+            let before = account::fact(tx, EPOCH)?;
+            account::set_fact(tx, EPOCH, &epoch)?;
+            let restored = before.is_some_and(|before| before != epoch);
+            Ok(if restored { Occasion::Low } else { Occasion::Routine })
+        })
+        .await
+}
+
+/// What the relay says of each of our conversations: the index of its log, and our cursor.
+type Listed = BTreeMap<ConversationId, (u64, Sequence)>;
+
+async fn list_conversations(hub: &Hub) -> Result<Listed> {
+    let mut listed = Listed::new();
+    let mut after = None;
+    loop {
+        let page = hub.context.relay.conversations(after).await?;
+        let before = listed.len();
+        for summary in &page.conversations {
+            listed.insert(summary.conversation, (summary.index, summary.cursor));
+            after = Some(summary.conversation);
+        }
+        if !page.more || listed.len() == before {
+            return Ok(listed);
+        }
+    }
+}
+
+/// Fetches the logs that are new or have grown, and those that the relay no longer lists: of a
+/// conversation that we were removed from, it shows the log up to that.
+async fn catch_up_all(hub: &Hub, listed: &Listed) -> Result<()> {
+    let known = hub.context.store.read(conversations::all).await?;
+    let mut behind: BTreeSet<_> = listed.keys().copied().collect();
+    for row in known {
+        let id = row.membership.id();
+        let is_newest = listed.get(&id).is_some_and(|(index, _)| *index <= row.membership.index());
+        if is_newest {
+            behind.remove(&id);
+        } else if row.standing == Standing::Member {
+            behind.insert(id);
+        }
+    }
+    for conversation in behind {
+        pass_over(catch_up(hub, conversation).await)?;
+    }
+    Ok(())
+}
+
+/// Acknowledgements that were committed here and did not reach the relay.
+async fn unacknowledged(hub: &Hub, listed: &Listed) -> Result<Vec<ClientFrame>> {
+    let cursors = hub.context.store.read(cursors::all).await?;
+    Ok(cursors
+        .into_iter()
+        .filter(|(id, applied)| listed.get(id).is_some_and(|(_, cursor)| cursor < applied))
+        .map(|(conversation, up_to)| ClientFrame::Acknowledge { conversation, up_to })
+        .collect())
+}
+
+/// Counts the receipts that came while there was no connection.
+async fn fetch_receipts(hub: &Hub) -> Result<Vec<ClientFrame>> {
+    let awaiting = hub.context.store.read(messages::conversations_awaiting_receipts).await?;
+    let mut batch = Vec::new();
+    for conversation in awaiting {
+        match hub.context.relay.receipts(conversation).await {
+            Ok(found) => {
+                batch.extend(found.receipts.into_iter().map(|r| Inbound::Receipt(Box::new(r))));
+            }
+            Err(error) if matches!(error.kind(), Kind::NotAMember | Kind::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(receive(hub, batch).await?.frames)
+}
