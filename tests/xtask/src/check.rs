@@ -92,7 +92,7 @@ fn advisories() -> Verdict {
     if !has_advisories() {
         return Verdict::Skipped("there is no advisory database (`cargo deny fetch db`)");
     }
-    verdict_of(&["deny", "--locked", "check", "--disable-fetch", "advisories"])
+    verdict_of(&["deny", "--locked", "--offline", "check", "advisories"])
 }
 
 fn has_cargo_deny() -> bool {
