@@ -5,6 +5,7 @@
 //! | [`identity`] | identity and device keys, what they sign | `identity.md` |
 //! | [`keyring`], [`recovery`] | what an account must not lose, words to get it back with | `keyring.md` |
 //! | [`safety_number`] | digits to compare | `keyring.md` §5 |
+//! | [`envelope`] | sealing and opening messages | `envelope.md` |
 //! | [`padding`], [`wrap`] | the pieces of an envelope | `envelope.md` §4, §6 |
 //! | [`prekey`], `handshake` | what others start sessions from, and PQXDH | `handshake.md` |
 //! | [`session`], `ratchet` | sessions between two devices | `ratchet.md` |
@@ -14,6 +15,7 @@
 //! parameter, time the one before it, and every state change is a new value that the caller stores.
 
 mod aead;
+pub mod envelope;
 mod handshake;
 pub mod identity;
 mod kdf;

@@ -16,6 +16,7 @@
 
 mod epoch;
 mod hpke;
+pub(crate) mod ratchet;
 mod rsa_oaep;
 
 use std::fmt;

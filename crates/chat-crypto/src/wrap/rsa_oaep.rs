@@ -96,6 +96,20 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_another_exponent_is_refused() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let modulus = generate(&mut rng).unwrap().n().as_ref().clone();
+        let public = |exponent: u64| {
+            let key = RsaPublicKey::new(modulus.clone(), BoxedUint::from(exponent)).unwrap();
+            key.to_public_key_der().unwrap().into_vec()
+        };
+
+        assert!(seal(&public(65_537), vec![], b"secret", &mut rng).is_ok());
+        let refused = seal(&public(3), vec![], b"secret", &mut rng);
+        assert_eq!(refused.unwrap_err(), WrapError::UnusableKey);
+    }
+
+    #[test]
     fn bytes_that_are_no_key_are_refused() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
 

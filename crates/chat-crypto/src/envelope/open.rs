@@ -1,0 +1,197 @@
+//! Opening: find the secret in our wrap, then believe only what all checks agree on.
+//!
+//! ```text
+//!  unwrap   the wrap is ours · tied to this very envelope                          secret
+//!  open     commitment · payload · padding · one encoding only
+//!           sender and conversation in content = in header = in certificate
+//!           deniable: came on a session with the sender's device, unsigned
+//!           signed: the sender's device signed header, commitment and content     content
+//! ```
+//!
+//! What fails afterwards is all one error. Absent: whether the sender was a member, whether the
+//! message came before, whether its timer has run out; those are the caller's.
+
+use chat_core::codec::{DecodeError, from_bytes, to_bytes};
+use chat_core::device::DeviceCertificate;
+use chat_core::envelope::{
+    Content, Envelope, Header, ListNumbers, SealedContent, Suite, VERSION, Wrap, WrapScheme,
+};
+use chat_core::id::DeviceAddress;
+use chat_core::key::{IdentityKey, Verifier as _};
+use chat_core::label;
+use chat_core::signed::Verified;
+use chat_core::time::Timestamp;
+use rand_core::CryptoRng;
+
+use super::keys::PayloadKeys;
+use super::seal::signed_content;
+use crate::keyring::Keyring;
+use crate::padding::unpad;
+use crate::prekey::PrekeySecrets;
+use crate::session::{Local, Sessions, SpentPrekey};
+use crate::wrap::{Carried, MessageSecret, ratchet};
+
+/// Why an envelope was not opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Not made by this sender, for us, in this form.
+    #[error("the message is not authentic")]
+    NotAuthentic,
+    /// The header, which anybody can read, is of a version or form that this code does not know.
+    #[error("the message's header cannot be read: {0}")]
+    UnreadableHeader(DecodeError),
+    /// The wrap names an epoch of envelope keys that this keyring does not hold.
+    #[error("the message is for envelope keys that are not in the keyring")]
+    UnknownEpoch,
+}
+
+/// How the secret came: it decides what the message proves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Via {
+    /// On a session with this device.
+    Session(DeviceAddress),
+    /// In a wrap for our account, which anybody could have made.
+    Account,
+}
+
+/// What a ratchet wrap held.
+#[derive(Debug)]
+pub struct Unwrapped {
+    /// The message's secret.
+    pub secret: MessageSecret,
+    /// The device lists that the sender went by.
+    pub lists: ListNumbers,
+    /// How the secret came; for [`open`].
+    pub via: Via,
+    /// The sessions as they are afterwards: to be committed together with the message.
+    pub sessions: Sessions,
+    /// The one-time prekey that this message used up, if it began a session.
+    pub spent: Option<SpentPrekey>,
+}
+
+/// A message that passed every check.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Opened {
+    /// Where, when, from whom.
+    pub header: Header,
+    /// What it says.
+    pub content: Content,
+}
+
+/// Finds the secret in a wrap for our device.
+///
+/// Nothing has moved unless this succeeds: `sessions` stays as it was, the result has the new one.
+///
+/// # Errors
+///
+/// [`OpenError::NotAuthentic`].
+#[expect(clippy::too_many_arguments, reason = "everything a session's first message needs")]
+pub fn unwrap_for_device(
+    envelope: &Envelope,
+    wrap: &Wrap,
+    sessions: &Sessions,
+    local: &Local<'_>,
+    their_certificate: &Verified<DeviceCertificate>,
+    their_identity: IdentityKey,
+    prekeys: &[&PrekeySecrets],
+    now: Timestamp,
+) -> Result<Unwrapped, OpenError> {
+    let recipient = (local.address.account, Some(local.address.device));
+    let is_ours = (wrap.account, wrap.device) == recipient && wrap.epoch == 0;
+    if wrap.scheme != WrapScheme::Ratchet || !is_ours {
+        return Err(OpenError::NotAuthentic);
+    }
+    let associated = ratchet::associated(local.address, &envelope.binding());
+    let decrypted = sessions
+        .decrypt(local, their_certificate, their_identity, prekeys, &wrap.bytes, &associated, now)
+        .map_err(|_| OpenError::NotAuthentic)?;
+    let carried = Carried::from_bytes(&decrypted.plaintext).ok_or(OpenError::NotAuthentic)?;
+    Ok(Unwrapped {
+        secret: carried.secret,
+        lists: carried.lists,
+        via: Via::Session(sessions.theirs()),
+        sessions: decrypted.sessions,
+        spent: decrypted.spent,
+    })
+}
+
+/// Finds the secret in a wrap for our account.
+///
+/// `rng` blinds RSA; the other schemes draw nothing.
+///
+/// # Errors
+///
+/// [`OpenError::UnknownEpoch`], [`OpenError::NotAuthentic`].
+pub fn unwrap_for_account(
+    envelope: &Envelope,
+    wrap: &Wrap,
+    keyring: &Keyring,
+    rng: &mut impl CryptoRng,
+) -> Result<(MessageSecret, ListNumbers), OpenError> {
+    let secrets = keyring.epoch(wrap.epoch).ok_or(OpenError::UnknownEpoch)?;
+    let carried = secrets.open(wrap, &envelope.binding(), rng).ok_or(OpenError::NotAuthentic)?;
+    Ok((carried.secret, carried.lists))
+}
+
+/// Opens an envelope whose secret is known and checks everything there is to check.
+///
+/// `sender` is the certificate of the device that the header names.
+///
+/// # Errors
+///
+/// [`OpenError::UnreadableHeader`], [`OpenError::NotAuthentic`].
+pub fn open(
+    envelope: &Envelope,
+    secret: &MessageSecret,
+    sender: &Verified<DeviceCertificate>,
+    via: Via,
+) -> Result<Opened, OpenError> {
+    let header = envelope.read_header().map_err(OpenError::UnreadableHeader)?;
+    let sealed = decrypt(envelope, secret).ok_or(OpenError::NotAuthentic)?;
+    let content: Content = from_bytes(&sealed.content).map_err(|_| OpenError::NotAuthentic)?;
+
+    let consistent = content.version == VERSION
+        && content.sender == header.sender
+        && content.conversation == header.conversation
+        && sender.address == header.sender;
+    if consistent && is_from_sender(envelope, &header, &sealed, sender, via) {
+        Ok(Opened { header, content })
+    } else {
+        Err(OpenError::NotAuthentic)
+    }
+}
+
+/// Checks the commitment, then decrypts; `None` for all that can be wrong.
+fn decrypt(envelope: &Envelope, secret: &MessageSecret) -> Option<SealedContent> {
+    let keys = PayloadKeys::derive(secret, &envelope.header);
+    if !keys.are_committed_to_by(&envelope.commitment) {
+        return None;
+    }
+    let padded = keys.open(&envelope.payload, &envelope.header).ok()?;
+    let encoded = unpad(&padded).ok()?;
+    let sealed: SealedContent = from_bytes(encoded).ok()?;
+    // SECURITY: a recipient knows the secret and could seal the same content and signature again
+    // in another encoding. Its binding would differ, and look like a fork of the sender's chain.
+    (*to_bytes(&sealed) == *encoded).then_some(sealed)
+}
+
+fn is_from_sender(
+    envelope: &Envelope,
+    header: &Header,
+    sealed: &SealedContent,
+    sender: &DeviceCertificate,
+    via: Via,
+) -> bool {
+    match (header.suite, &sealed.signature) {
+        // SECURITY: recipients know the secret too. Only the session shows that it was the sender
+        // who wrapped it for this payload.
+        (Suite::Deniable, None) => via == Via::Session(header.sender),
+        (Suite::Signed, Some(signature)) => {
+            let signed =
+                signed_content(header, &envelope.header, &sealed.content, envelope.commitment);
+            sender.key.verifies(label::CONTENT, &signed.to_bytes(), signature)
+        }
+        (Suite::Deniable, Some(_)) | (Suite::Signed, None) => false,
+    }
+}
