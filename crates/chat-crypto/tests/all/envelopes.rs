@@ -1,0 +1,328 @@
+//! Messages that arrive as they were sent.
+
+use chat_core::envelope::{Expiry, ExpiryMode, Suite, WrapScheme};
+use chat_core::limits::{PAYLOAD_BYTES_MAX, WRAPS_MAX};
+use chat_crypto::envelope::{
+    OpenError, SealError, Via, open, seal, unwrap_for_account, unwrap_for_device,
+};
+use chat_crypto::wrap::{EnvelopeSecrets, WrapError};
+
+use crate::people::{LISTS, NOW, Person, content, header, rng, signed_envelope};
+
+#[test]
+fn a_message_by_each_account_scheme_arrives() {
+    let (alice, bob) = (Person::new(1), Person::with_rsa());
+    for scheme in [WrapScheme::HpkeX25519, WrapScheme::HpkeXwing, WrapScheme::RsaOaep4096] {
+        let envelope = signed_envelope(&alice, b"hello", scheme, &[&bob]);
+
+        let (secret, lists) =
+            unwrap_for_account(&envelope, &envelope.wraps[0], &bob.keyring, &mut rng(5)).unwrap();
+        let opened = open(&envelope, &secret, &alice.certificate, Via::Account).unwrap();
+
+        assert_eq!(&opened.content.body[..], b"hello", "{scheme:?}");
+        assert_eq!(opened.header, header(&alice, Suite::Signed));
+        assert_eq!(lists, LISTS);
+    }
+}
+
+#[test]
+fn wraps_have_the_length_that_is_written_down() {
+    let (alice, bob) = (Person::new(1), Person::with_rsa());
+    let length = |scheme| signed_envelope(&alice, b"hello", scheme, &[&bob]).wraps[0].bytes.len();
+
+    assert_eq!(length(WrapScheme::HpkeX25519), 88);
+    assert_eq!(length(WrapScheme::HpkeXwing), 1_176);
+    assert_eq!(length(WrapScheme::RsaOaep4096), 512);
+}
+
+#[test]
+fn a_deniable_message_arrives_on_a_session() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let sessions = alice.start_with(&bob, 3);
+    let mut sealed =
+        seal(&header(&alice, Suite::Deniable), &content(&alice, b"between us"), None, &mut rng(4))
+            .unwrap();
+
+    sealed.wrap_for_device(&sessions, LISTS, NOW, &mut rng(5)).unwrap();
+    let envelope = sealed.into_envelope();
+    let unwrapped = unwrap_for_device(
+        &envelope,
+        &envelope.wraps[0],
+        &chat_crypto::session::Sessions::new(alice.address),
+        &bob.local(),
+        &alice.certificate,
+        alice.keyring.identity().key(),
+        &[&bob.prekeys],
+        NOW,
+    )
+    .unwrap();
+    let opened = open(&envelope, &unwrapped.secret, &alice.certificate, unwrapped.via).unwrap();
+
+    assert_eq!(&opened.content.body[..], b"between us");
+    assert_eq!(unwrapped.lists, LISTS);
+    assert_eq!(unwrapped.via, Via::Session(alice.address));
+}
+
+#[test]
+fn one_message_mixes_schemes_for_different_recipients() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let (carol, dave) = (Person::new(3), Person::with_rsa());
+    let mut rng = rng(4);
+    let mut sealed = seal(
+        &header(&alice, Suite::Signed),
+        &content(&alice, b"to all of you"),
+        Some(&alice.device),
+        &mut rng,
+    )
+    .unwrap();
+
+    sealed.wrap_for_device(&alice.start_with(&bob, 5), LISTS, NOW, &mut rng).unwrap();
+    for (person, scheme) in [(&carol, WrapScheme::HpkeXwing), (&dave, WrapScheme::RsaOaep4096)] {
+        sealed.wrap_for_account(&person.envelope_keys, scheme, LISTS, &mut rng).unwrap();
+    }
+    let envelope = sealed.into_envelope();
+
+    let by_session = unwrap_for_device(
+        &envelope,
+        &envelope.wraps[0],
+        &chat_crypto::session::Sessions::new(alice.address),
+        &bob.local(),
+        &alice.certificate,
+        alice.keyring.identity().key(),
+        &[&bob.prekeys],
+        NOW,
+    )
+    .unwrap();
+    let (by_xwing, _) =
+        unwrap_for_account(&envelope, &envelope.wraps[1], &carol.keyring, &mut rng).unwrap();
+    let (by_rsa, _) =
+        unwrap_for_account(&envelope, &envelope.wraps[2], &dave.keyring, &mut rng).unwrap();
+    assert_eq!(by_session.secret, by_xwing);
+    assert_eq!(by_xwing, by_rsa);
+    let opened = open(&envelope, &by_session.secret, &alice.certificate, by_session.via).unwrap();
+    assert_eq!(&opened.content.body[..], b"to all of you");
+}
+
+#[test]
+fn a_rewrap_lets_one_more_read_and_changes_nothing_else() {
+    let (alice, bob, carol) = (Person::new(1), Person::new(2), Person::new(3));
+    let mut envelope = signed_envelope(&alice, b"history", WrapScheme::HpkeX25519, &[&bob]);
+    let before = (envelope.binding(), envelope.header.clone(), envelope.payload.clone());
+    let (secret, lists) =
+        unwrap_for_account(&envelope, &envelope.wraps[0], &bob.keyring, &mut rng(5)).unwrap();
+
+    let binding = envelope.binding();
+    let wrap = secret
+        .rewrap(binding, &carol.envelope_keys, WrapScheme::HpkeXwing, lists, &mut rng(6))
+        .unwrap();
+    envelope.wraps = chat_core::codec::List::new(vec![wrap]).unwrap();
+
+    let (secret, _) =
+        unwrap_for_account(&envelope, &envelope.wraps[0], &carol.keyring, &mut rng(7)).unwrap();
+    let opened = open(&envelope, &secret, &alice.certificate, Via::Account).unwrap();
+    assert_eq!(&opened.content.body[..], b"history");
+    assert_eq!(before, (envelope.binding(), envelope.header.clone(), envelope.payload.clone()));
+}
+
+#[test]
+fn an_old_epoch_still_reads_old_messages() {
+    let (alice, mut bob) = (Person::new(1), Person::new(2));
+    let envelope = signed_envelope(&alice, b"long ago", WrapScheme::HpkeXwing, &[&bob]);
+    let next = EnvelopeSecrets::generate(bob.address.account, 2, &mut rng(5));
+
+    bob.keyring.add_epoch(next).unwrap();
+
+    let unwrapped = unwrap_for_account(&envelope, &envelope.wraps[0], &bob.keyring, &mut rng(6));
+    assert!(unwrapped.is_ok());
+    assert_eq!(bob.keyring.current_envelope_secrets().epoch(), 2);
+}
+
+#[test]
+fn an_epoch_we_do_not_hold_yet_is_named() {
+    let (alice, mut bob) = (Person::new(1), Person::new(2));
+    let old_keyring = bob.keyring.clone();
+    let next = EnvelopeSecrets::generate(bob.address.account, 2, &mut rng(5));
+    let identity = old_keyring.identity();
+    let signed = identity.sign_envelope_keys(&next.public(NOW));
+    bob.envelope_keys = signed.verify(&identity.key()).unwrap();
+    let envelope = signed_envelope(&alice, b"soon", WrapScheme::HpkeXwing, &[&bob]);
+
+    let refused = unwrap_for_account(&envelope, &envelope.wraps[0], &old_keyring, &mut rng(6));
+
+    assert_eq!(refused.unwrap_err(), OpenError::UnknownEpoch);
+}
+
+#[test]
+fn messages_of_every_size_around_a_boundary_arrive() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let overhead = encoded_overhead(&alice);
+    for padded in [256, 512, 3840, 4096, 4352, 9216, 65_536, PAYLOAD_BYTES_MAX] {
+        // Shorter texts have shorter length prefixes, so their boundary lies a little higher.
+        let end = (padded - overhead + 8).min(PAYLOAD_BYTES_MAX - overhead);
+        for text_length in end - 16..=end {
+            let text = vec![b'x'; text_length];
+            let envelope = signed_envelope(&alice, &text, WrapScheme::HpkeX25519, &[&bob]);
+
+            let (secret, _) =
+                unwrap_for_account(&envelope, &envelope.wraps[0], &bob.keyring, &mut rng(5))
+                    .unwrap();
+            let opened = open(&envelope, &secret, &alice.certificate, Via::Account).unwrap();
+
+            assert_eq!(&opened.content.body[..], &text[..], "{text_length} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_payload_shows_a_step_and_not_a_length() {
+    let alice = Person::new(1);
+    let length =
+        |text: &[u8]| signed_envelope(&alice, text, WrapScheme::HpkeX25519, &[]).payload.len();
+
+    assert_eq!(length(b""), length(&[b'x'; 20]));
+    assert_eq!(length(&[b'x'; 700]), length(&[b'y'; 701]));
+    assert!((length(b"") - 16).is_multiple_of(256));
+}
+
+#[test]
+fn a_message_that_does_not_fit_is_refused() {
+    let alice = Person::new(1);
+    let header = header(&alice, Suite::Signed);
+    let content = content(&alice, &vec![0; PAYLOAD_BYTES_MAX - encoded_overhead(&alice) + 1]);
+
+    let refused = seal(&header, &content, Some(&alice.device), &mut rng(5));
+
+    assert_eq!(refused.unwrap_err(), SealError::TooLong);
+}
+
+#[test]
+fn the_timer_arrives_with_the_header() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let timer = Expiry { mode: ExpiryMode::AfterSeen, after_ms: 5_000 };
+    let header =
+        chat_core::envelope::Header { expiry: Some(timer), ..header(&alice, Suite::Signed) };
+    let mut sealed =
+        seal(&header, &content(&alice, b"soon gone"), Some(&alice.device), &mut rng(5)).unwrap();
+
+    sealed
+        .wrap_for_account(&bob.envelope_keys, WrapScheme::HpkeX25519, LISTS, &mut rng(6))
+        .unwrap();
+    let secret = sealed.secret().clone();
+    let opened = open(&sealed.into_envelope(), &secret, &alice.certificate, Via::Account).unwrap();
+
+    assert_eq!(opened.header.expiry, Some(timer));
+}
+
+#[test]
+fn the_suite_decides_whether_there_is_a_signature() {
+    let alice = Person::new(1);
+    let content = content(&alice, b"hello");
+
+    let unsigned = seal(&header(&alice, Suite::Signed), &content, None, &mut rng(5));
+    let signed = seal(&header(&alice, Suite::Deniable), &content, Some(&alice.device), &mut rng(5));
+
+    assert_eq!(unsigned.unwrap_err(), SealError::SuiteMismatch);
+    assert_eq!(signed.unwrap_err(), SealError::SuiteMismatch);
+}
+
+#[test]
+fn a_deniable_message_is_not_wrapped_for_accounts() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let header = header(&alice, Suite::Deniable);
+    let mut sealed = seal(&header, &content(&alice, b"hello"), None, &mut rng(5)).unwrap();
+
+    let refused =
+        sealed.wrap_for_account(&bob.envelope_keys, WrapScheme::HpkeXwing, LISTS, &mut rng(6));
+
+    assert_eq!(refused.unwrap_err(), SealError::SessionsOnly);
+}
+
+#[test]
+fn header_and_content_must_say_the_same() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let header = header(&alice, Suite::Deniable);
+
+    let refused = seal(&header, &content(&bob, b"hello"), None, &mut rng(5));
+
+    assert_eq!(refused.unwrap_err(), SealError::Contradiction);
+}
+
+#[test]
+fn a_scheme_that_the_recipient_has_no_key_for_is_refused() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let header = header(&alice, Suite::Signed);
+    let mut sealed =
+        seal(&header, &content(&alice, b"hello"), Some(&alice.device), &mut rng(5)).unwrap();
+    let mut wrap = |scheme| sealed.wrap_for_account(&bob.envelope_keys, scheme, LISTS, &mut rng(6));
+
+    assert_eq!(wrap(WrapScheme::RsaOaep4096), Err(SealError::Wrap(WrapError::NoKey)));
+    assert_eq!(wrap(WrapScheme::Ratchet), Err(SealError::Wrap(WrapError::PerDevice)));
+}
+
+#[test]
+fn the_recipient_after_the_last_is_refused() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let header = header(&alice, Suite::Signed);
+    let mut sealed =
+        seal(&header, &content(&alice, b"hello"), Some(&alice.device), &mut rng(5)).unwrap();
+    let mut rng = rng(6);
+    let mut wrap = || {
+        let scheme = WrapScheme::HpkeX25519;
+        sealed.wrap_for_account(&bob.envelope_keys, scheme, LISTS, &mut rng)
+    };
+
+    for _ in 0..WRAPS_MAX {
+        wrap().unwrap();
+    }
+
+    assert_eq!(wrap(), Err(SealError::TooManyWraps));
+    assert_eq!(sealed.into_envelope().wraps.len(), WRAPS_MAX);
+}
+
+#[test]
+fn an_rsa_key_of_another_size_is_not_wrapped_for() {
+    use rsa::pkcs8::EncodePublicKey as _;
+    let (alice, mut bob) = (Person::new(1), Person::new(2));
+    let short = rsa::RsaPrivateKey::new(&mut rng(5), 2048).unwrap().to_public_key();
+    let mut keys = bob.keyring.current_envelope_secrets().public(NOW);
+    let der = short.to_public_key_der().unwrap().into_vec();
+    keys.rsa = Some(chat_core::codec::Bytes::new(der).unwrap());
+    let identity = bob.keyring.identity();
+    bob.envelope_keys = identity.sign_envelope_keys(&keys).verify(&identity.key()).unwrap();
+    let header = header(&alice, Suite::Signed);
+    let mut sealed =
+        seal(&header, &content(&alice, b"hello"), Some(&alice.device), &mut rng(6)).unwrap();
+
+    let refused =
+        sealed.wrap_for_account(&bob.envelope_keys, WrapScheme::RsaOaep4096, LISTS, &mut rng(7));
+
+    assert_eq!(refused.unwrap_err(), SealError::Wrap(WrapError::UnusableKey));
+}
+
+#[test]
+fn secrets_do_not_show_in_debug_output() {
+    let alice = Person::new(1);
+    let sealed = seal(
+        &header(&alice, Suite::Signed),
+        &content(&alice, b"hello"),
+        Some(&alice.device),
+        &mut rng(5),
+    )
+    .unwrap();
+
+    assert_eq!(format!("{sealed:?}"), "Sealed(..)");
+    assert_eq!(format!("{:?}", sealed.secret()), "MessageSecret(..)");
+    assert_eq!(format!("{:?}", alice.keyring), "Keyring(..)");
+    let epoch = alice.keyring.current_envelope_secrets();
+    assert_eq!(format!("{epoch:?}"), "EnvelopeSecrets(..)");
+}
+
+/// How much longer than its text the padded content of a long signed message at least is.
+fn encoded_overhead(sender: &Person) -> usize {
+    let text = vec![0; 100_000];
+    let signature = Some(sender.device.sign(chat_core::label::CONTENT, b""));
+    let content = chat_core::codec::to_bytes(&content(sender, &text));
+    let content = chat_core::codec::Bytes::new(content).unwrap();
+    let sealed = chat_core::envelope::SealedContent { content, signature };
+    chat_core::codec::to_bytes(&sealed).len() - text.len() + 1
+}

@@ -1,0 +1,16 @@
+//! What chat-crypto promises, seen from outside, and the vectors of `docs/protocol`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod collision;
+mod envelopes;
+mod forgeries;
+mod keyrings;
+mod people;
+mod spec;
+mod vectors;
