@@ -5,6 +5,6 @@ use crate::failure::Failure;
 
 /// Measures in the bench profile; `arguments` go to the benchmark.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let mut command = cargo(["bench", "--locked", "-p", "chat-crypto", "--benches", "--"]);
+    let mut command = cargo(["bench", "--locked", "-p", "chat-crypto", "--bench", "*", "--"]);
     run_command(command.args(arguments))
 }
