@@ -12,5 +12,6 @@ mod envelopes;
 mod forgeries;
 mod keyrings;
 mod people;
+mod session_vectors;
 mod spec;
 mod vectors;
