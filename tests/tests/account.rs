@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::{Arc, Mutex};
+mod hostile;
+mod line;
+mod lost;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chat_core::id::AccountId;
 use chat_core::limits::ONE_TIME_PREKEYS_MAX;
 use chat_core::reject::RejectCode;
@@ -17,10 +20,12 @@ use chat_sdk::context::Context;
 use chat_sdk::prekeys::{Occasion, replenish};
 use chat_sdk::random::Randomness;
 use chat_sdk::store::{Place, Store, StoreKey};
-use chat_sdk::transport::{AccessToken, Answer, Link, Network, Origin, Request, Transport};
+use chat_sdk::transport::{Network, Origin, Transport};
 use chat_sdk::verification::{Trust, mark_verified, safety_number, trust};
 use chat_sdk::{Kind, PasswordHardening, devices};
 use relay_server::testing::TestRelay;
+
+use self::line::Line;
 
 const PASSWORD: &str = "correct horse battery staple";
 /// What Argon2 has to be in production takes a second in a debug build.
@@ -356,76 +361,6 @@ async fn prekeys_that_run_low_are_replenished_by_the_next_set() {
 }
 
 #[tokio::test]
-async fn an_upload_whose_answer_is_lost_is_repeated_without_harm() {
-    let relay = TestRelay::start().await;
-    let (line, setup) = bad_line(&relay).await;
-    let (bob, _) = account::register(setup, "bob", PASSWORD).await.unwrap();
-
-    line.lose_answer_to("/v1/prekeys");
-    let lost = replenish(&bob, Occasion::Low).await.unwrap_err();
-    replenish(&bob, Occasion::Routine).await.unwrap();
-
-    assert_eq!(lost.kind(), Kind::RelayUnreachable);
-    let left = bob.relay.prekey_count().await.unwrap();
-    assert_eq!((left.number, left.remaining as usize), (2, ONE_TIME_PREKEYS_MAX));
-    let kept = bob.store.read(chat_sdk::prekeys::load).await.unwrap();
-    assert_eq!(kept.len(), 2, "nothing was made anew");
-}
-
-#[tokio::test]
-async fn a_registration_whose_answer_is_lost_is_a_registration() {
-    let relay = TestRelay::start().await;
-    let (line, setup) = bad_line(&relay).await;
-
-    line.lose_answer_to("/v1/auth/register/finish");
-    let (alice, _) = account::register(setup, "alice", PASSWORD).await.unwrap();
-
-    assert_eq!(alice.relay.own_account().await.unwrap().account, alice.own.account());
-}
-
-#[tokio::test]
-async fn a_registration_that_never_arrives_leaves_no_account() {
-    let relay = TestRelay::start().await;
-    let (line, setup) = bad_line(&relay).await;
-
-    line.lose_request_to("/v1/auth/register/finish");
-    let error = account::register(setup.clone(), "alice", PASSWORD).await.unwrap_err();
-
-    assert_eq!(error.code(), "relay_unreachable");
-    account::register(setup, "alice", PASSWORD).await.unwrap();
-}
-
-#[tokio::test]
-async fn an_enrolment_whose_answer_is_lost_is_an_enrolment() {
-    let relay = TestRelay::start().await;
-    let phone = registered(&relay, "alice").await;
-    let (line, setup) = bad_line(&relay).await;
-
-    line.lose_answer_to("/v1/devices/enrol");
-    let laptop = account::log_in(setup, "alice", PASSWORD).await.unwrap();
-
-    let all = devices::refresh_own(&phone).await.unwrap();
-    assert_eq!(all.active().count(), 2);
-    assert!(all.active_device(laptop.own.address.device).is_some());
-}
-
-#[tokio::test]
-async fn a_refresh_whose_answer_is_lost_does_not_end_the_log_in() {
-    let clock = clock();
-    let relay = TestRelay::builder().clock(Arc::new(RelayClock(clock.clone()))).start().await;
-    let (line, setup) = bad_line(&relay).await;
-    let setup = Setup { clock: Arc::new(clock.clone()), ..setup };
-    let (alice, _) = account::register(setup, "alice", PASSWORD).await.unwrap();
-    clock.advance(Duration::from_secs(3600));
-
-    line.lose_answer_to("/v1/auth/refresh");
-    let lost = alice.relay.own_account().await.unwrap_err();
-
-    assert_eq!(lost.kind(), Kind::RelayUnreachable);
-    assert_eq!(alice.relay.own_account().await.unwrap().username, "alice");
-}
-
-#[tokio::test]
 async fn a_refresh_token_counts_once() {
     let relay = TestRelay::start().await;
     let alice = registered(&relay, "alice").await;
@@ -437,62 +372,6 @@ async fn a_refresh_token_counts_once() {
 
     assert_eq!(replayed.reject().unwrap().code, RejectCode::TokenReplayed);
     assert_eq!(replayed.code(), "logged_out");
-}
-
-// ── a line that loses things ────────────────────────────────────────────────────────────────────
-
-/// The network, of which one request or one answer gets lost.
-#[derive(Debug)]
-struct Line {
-    network: Network,
-    loses: Mutex<Option<(Loss, &'static str)>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Loss {
-    Request,
-    Answer,
-}
-
-impl Line {
-    fn lose_answer_to(&self, path: &'static str) {
-        *self.loses.lock().unwrap() = Some((Loss::Answer, path));
-    }
-
-    fn lose_request_to(&self, path: &'static str) {
-        *self.loses.lock().unwrap() = Some((Loss::Request, path));
-    }
-}
-
-#[async_trait]
-impl Transport for Line {
-    fn origin(&self) -> &Origin {
-        self.network.origin()
-    }
-
-    async fn request(&self, request: Request) -> chat_sdk::Result<Answer> {
-        let is_hit = |loss: &mut (Loss, &str)| request.path == loss.1;
-        let loss = self.loses.lock().unwrap().take_if(is_hit).map(|(loss, _)| loss);
-        if loss == Some(Loss::Request) {
-            return Err(Kind::RelayUnreachable.into());
-        }
-        let answer = self.network.request(request).await?;
-        if loss == Some(Loss::Answer) {
-            return Err(Kind::RelayUnreachable.into());
-        }
-        Ok(answer)
-    }
-
-    async fn connect(&self, token: &AccessToken) -> chat_sdk::Result<Link> {
-        self.network.connect(token).await
-    }
-}
-
-async fn bad_line(relay: &TestRelay) -> (Arc<Line>, Setup) {
-    let network = Network::to(Origin::parse(relay.url()).unwrap()).unwrap();
-    let line = Arc::new(Line { network, loses: Mutex::new(None) });
-    let transport: Arc<dyn Transport> = Arc::clone(&line) as _;
-    (line, Setup { api: Api::over(transport), ..setup(relay).await })
 }
 
 // ── helpers ─────────────────────────────────────────────────────────────────────────────────────
@@ -532,4 +411,11 @@ async fn registered(relay: &TestRelay, name: &str) -> Context {
 
 async fn logged_in(relay: &TestRelay, name: &str) -> Context {
     account::log_in(setup(relay).await, name, PASSWORD).await.unwrap()
+}
+
+async fn bad_line(relay: &TestRelay) -> (Arc<Line>, Setup) {
+    let network = Network::to(Origin::parse(relay.url()).unwrap()).unwrap();
+    let line = Arc::new(Line::over(network));
+    let transport: Arc<dyn Transport> = Arc::clone(&line) as _;
+    (line, Setup { api: Api::over(transport), ..setup(relay).await })
 }
