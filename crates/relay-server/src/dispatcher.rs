@@ -119,7 +119,7 @@ fn tell(
 }
 
 /// Asks the store what all connected devices have not acknowledged, and tells them.
-async fn look_at_heads(services: &Services) {
+pub async fn look_at_heads(services: &Services) {
     for devices in services.registry.addresses().chunks(DEVICES_A_LOOK) {
         let backlog = match services.storage.backlog(devices).await {
             Ok(backlog) => backlog,

@@ -18,7 +18,7 @@ pub fn below(end: u64) -> u64 {
 
 /// The thread's generator, as the older traits of opaque-ke ask for it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OpaqueRng;
+pub struct OpaqueRng;
 
 impl opaque_ke::rand::RngCore for OpaqueRng {
     fn next_u32(&mut self) -> u32 {

@@ -189,6 +189,16 @@ impl Relay {
         janitor::sweep(&self.services).await
     }
 
+    /// Looks at once, as it does now and then, whether connected devices have missed something.
+    pub async fn look_at_heads(&self) {
+        dispatcher::look_at_heads(&self.services).await;
+    }
+
+    /// Writes at once the cursors that have gathered.
+    pub async fn flush_cursors(&self) {
+        self.services.acknowledgements.flush().await;
+    }
+
     /// Leaves without losing anything; clients are told to come back within `spread`.
     pub async fn drain(mut self, spread: Duration) {
         self.ready.store(false, Ordering::SeqCst);

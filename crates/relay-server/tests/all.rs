@@ -1,1 +1,0 @@
-//! A relay on loopback, driven with real objects and real sockets.

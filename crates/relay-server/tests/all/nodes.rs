@@ -1,0 +1,165 @@
+//! Two nodes on one store: with the bus between them, and with the bus lost.
+
+use std::sync::Arc;
+
+use chat_core::api::account::OwnAccount;
+use chat_core::membership::Change;
+use chat_core::reject::RejectCode;
+use relay_server::bus::local::LocalHub;
+use relay_server::storage::Storage;
+use relay_server::storage::sqlite::Store;
+use relay_server::testing::TestRelay;
+use tempfile::TempDir;
+
+use crate::people::{Person, Rest};
+use crate::socket::Socket;
+
+const ORIGIN: &str = "http://relay.test";
+
+#[tokio::test]
+async fn a_message_reaches_the_other_node() {
+    let Pair { here, there, _folder } = Pair::on_one_bus().await;
+    let (alice, bob) = (Person::register(&here, "alice").await, person(&there, &here, "bob").await);
+    let chat = alice.direct(&bob).await;
+    let mut bobs = bob.connect_idle().await;
+    let mut alices = alice.connect_idle().await;
+
+    alices.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
+    assert_eq!(bobs.delivery().await.0, 1);
+
+    bobs.send_message(&bob.message(&chat, &[&alice]).seal()).await.unwrap();
+    assert_eq!(alices.delivery().await.0, 2);
+}
+
+#[tokio::test]
+async fn a_change_of_members_or_devices_is_known_on_the_other_node() {
+    let Pair { here, there, _folder } = Pair::on_one_bus().await;
+    let alice = Person::register(&here, "alice").await;
+    let bob = person(&there, &here, "bob").await;
+    let carol = person(&there, &here, "carol").await;
+    let mut group = alice.group(&[&bob, &carol]).await;
+    let mut bobs = bob.connect_idle().await;
+    bobs.send_message(&bob.message(&group, &[&alice, &carol]).seal()).await.unwrap();
+    let before = group.clone();
+
+    alice.change(&mut group, Change::Remove { account: carol.account }).await.unwrap();
+    let laptop = alice.with_another_device().await;
+
+    let stale = bob.message(&before, &[&alice, &carol]).seal();
+    let refused = bobs.send_message(&stale).await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::StaleMembership);
+    let refused = bobs.send_message(&bob.message(&group, &[&alice]).seal()).await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::StaleDevices);
+    let fresh = bob.message(&group, &[&alice, &laptop]).seal();
+    assert_eq!(bobs.send_message(&fresh).await, Ok(2));
+}
+
+#[tokio::test]
+async fn a_device_removed_on_one_node_is_cut_off_on_the_other() {
+    let Pair { here, there, _folder } = Pair::on_one_bus().await;
+    let alice = Person::register(&here, "alice").await;
+    let laptop = alice.with_another_device().await;
+    let laptop = Person { rest: Rest::at(&there), ..laptop };
+    let mut socket = laptop.connect_idle().await;
+
+    let phone = Person { devices: laptop.devices.clone(), ..alice };
+    let list = phone.list_without(laptop.device.address.device);
+    phone.put("/v1/account/devices", &list).await.unwrap();
+
+    assert_eq!(socket.refusal().await, RejectCode::DeviceRemoved);
+    let refused = laptop.get::<OwnAccount>("/v1/account").await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::DeviceRemoved);
+}
+
+#[tokio::test]
+async fn a_newer_connection_on_another_node_displaces_the_older() {
+    let Pair { here, there, _folder } = Pair::on_one_bus().await;
+    let alice = Person::register(&here, "alice").await;
+    let mut older = alice.connect_idle().await;
+
+    let mut newer = Socket::open(there.url(), Some(&alice.tokens.access)).await.unwrap();
+    newer.connected().await;
+
+    assert_eq!(older.refusal().await, RejectCode::Displaced);
+    newer.settle().await;
+}
+
+#[tokio::test]
+async fn a_log_in_may_begin_on_one_node_and_end_on_the_other() {
+    use chat_core::api::auth::{
+        DeviceChallenge, DeviceLoginFinish, DeviceLoginStart, Tokens, device_login_input,
+    };
+    let Pair { here, there, _folder } = Pair::on_one_bus().await;
+    let alice = Person::register(&here, "alice").await;
+    let address = alice.device.address;
+
+    let start = DeviceLoginStart { address };
+    let challenge: DeviceChallenge =
+        alice.rest.post("/v1/auth/device/start", None, &start).await.unwrap();
+    let input = device_login_input(ORIGIN, &challenge.nonce, address);
+    let signature = alice.device.sign(chat_core::label::DEVICE_LOGIN, &input);
+    let finish = DeviceLoginFinish { address, nonce: challenge.nonce, signature };
+    let tokens: Tokens =
+        Rest::at(&there).post("/v1/auth/device/finish", None, &finish).await.unwrap();
+
+    // And the token of one is good at the other.
+    let own: OwnAccount = alice.rest.get("/v1/account", &tokens.access).await.unwrap();
+    assert_eq!(own.account, alice.account);
+}
+
+#[tokio::test]
+async fn with_the_bus_lost_everything_still_arrives() {
+    let Pair { here, there, _folder } = Pair::without_a_bus().await;
+    let alice = Person::register(&here, "alice").await;
+    let bob = person(&there, &here, "bob").await;
+    let chat = alice.direct(&bob).await;
+    let mut bobs = bob.connect_idle().await;
+    let mut alices = alice.connect_idle().await;
+
+    for _ in 0..3 {
+        alices.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
+    }
+    there.relay().look_at_heads().await;
+    for expected in 1..=3 {
+        assert_eq!(bobs.delivery().await.0, expected);
+    }
+    bobs.acknowledge(chat.id(), 3).await;
+
+    // A gap that nobody told of is noticed by the next look, and filled in order.
+    alices.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
+    there.relay().look_at_heads().await;
+    assert_eq!(bobs.delivery().await.0, 4);
+}
+
+struct Pair {
+    here: TestRelay,
+    there: TestRelay,
+    _folder: TempDir,
+}
+
+impl Pair {
+    async fn on_one_bus() -> Self {
+        let hub = LocalHub::default();
+        Self::with_hubs(&hub, &hub).await
+    }
+
+    async fn without_a_bus() -> Self {
+        Self::with_hubs(&LocalHub::default(), &LocalHub::default()).await
+    }
+
+    async fn with_hubs(one: &LocalHub, other: &LocalHub) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(&folder.path().join("shared.db")).await.unwrap();
+        let store: Arc<dyn Storage> = Arc::new(store);
+        let node = |hub: &LocalHub| {
+            TestRelay::builder().sharing(hub, store.clone()).origin(ORIGIN).start()
+        };
+        Self { here: node(one).await, there: node(other).await, _folder: folder }
+    }
+}
+
+/// Somebody who registers at one node and uses the other.
+async fn person(uses: &TestRelay, registers_at: &TestRelay, name: &str) -> Person {
+    let person = Person::register(registers_at, name).await;
+    Person { rest: Rest::at(uses), ..person }
+}
