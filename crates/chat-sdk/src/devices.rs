@@ -13,6 +13,7 @@
 //! the relay.
 
 pub(crate) mod list;
+mod memo;
 mod own;
 mod peers;
 

@@ -10,6 +10,7 @@ use chat_core::signed::{Verified, VerifyError};
 use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
+use super::memo;
 use crate::context::Context;
 use crate::error::{Kind, Result};
 use crate::message::Contact;
@@ -213,8 +214,10 @@ fn read_pinned(row: &PeerRow) -> Result<AccountDevices> {
 }
 
 pub(super) fn read(account: AccountId, bytes: &[u8]) -> Result<AccountDevices> {
-    let published: PublishedDevices = from_bytes(bytes).map_err(unreadable)?;
-    AccountDevices::verify(account, published).map_err(unreadable)
+    memo::verified(account, bytes, || {
+        let published: PublishedDevices = from_bytes(bytes).map_err(unreadable)?;
+        AccountDevices::verify(account, published).map_err(unreadable)
+    })
 }
 
 /// The devices of `accounts`, each as new as the relay has said there is; asks where it must.

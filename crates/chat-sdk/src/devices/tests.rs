@@ -203,6 +203,25 @@ async fn sessions_with_a_removed_device_are_erased() {
     assert_eq!(left, [DeviceAddress { account: BOB, device: PHONE }]);
 }
 
+#[tokio::test]
+async fn a_row_that_somebody_changed_is_not_believed() {
+    let (store, bob) = (Store::in_memory().await.unwrap(), Person::new(1));
+    hear(&store, bob.keys()).await.unwrap();
+    remembered(&store).await.unwrap();
+
+    let read = store
+        .write(|tx| {
+            let mut row = peers::load(tx, BOB)?.unwrap();
+            let middle = row.devices.len() / 2;
+            row.devices[middle] ^= 1;
+            peers::save(tx, &row)?;
+            known(tx, BOB)
+        })
+        .await;
+
+    assert_eq!(read.unwrap_err().kind(), Kind::StoreFailed);
+}
+
 #[test]
 fn the_next_list_names_the_one_before() {
     let mut bob = Person::new(1);
