@@ -9,10 +9,35 @@
 //! | [`padding`], [`wrap`] | the pieces of an envelope | `envelope.md` §4, §6 |
 //! | [`prekey`], `handshake` | what others start sessions from, and PQXDH | `handshake.md` |
 //! | [`session`], `ratchet` | sessions between two devices | `ratchet.md` |
-//! | [`snapshot`] | how secret state is written down | `ratchet.md` |
+//! | [`snapshot`] | how secret state is written down | `ratchet.md` §8 |
 //!
 //! Absent on purpose: I/O, clocks and a random generator of its own. Randomness is always the last
 //! parameter, time the one before it, and every state change is a new value that the caller stores.
+//!
+//! ```
+//! use chat_core::id::{AccountId, DeviceAddress, DeviceId};
+//! use chat_core::time::Timestamp;
+//! use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
+//! use chat_crypto::prekey::PrekeySecrets;
+//! # use rand_core::SeedableRng as _;
+//! # let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1); // in an app: the system's generator
+//! # let now = Timestamp::from_millis(1_790_000_000_000);
+//!
+//! let identity = IdentitySecret::generate(&mut rng);
+//! let device = DeviceSecrets::generate(&mut rng);
+//! let address = DeviceAddress {
+//!     account: AccountId::random(&mut rng),
+//!     device: DeviceId::random(&mut rng),
+//! };
+//! let (secrets, upload) = PrekeySecrets::generate(&device, address, 1, 100, now, &mut rng);
+//!
+//! let stored = device.to_snapshot();
+//! let again = DeviceSecrets::from_snapshot(&stored)?;
+//! assert!(upload.set.verify(&again.key()).is_ok());
+//! assert_eq!(secrets.one_time_left(), 100);
+//! assert_eq!(format!("{identity:?}"), "IdentitySecret(..)");
+//! # Ok::<(), chat_crypto::snapshot::SnapshotError>(())
+//! ```
 
 mod aead;
 pub mod envelope;

@@ -17,12 +17,15 @@
 //! one error.
 //! Normative: `docs/protocol/ratchet.md` §7 and §8.
 
+mod one;
+mod receiving;
+
 use std::time::Duration;
 
 use chat_core::codec::Digest;
 use chat_core::device::DeviceCertificate;
 use chat_core::id::DeviceAddress;
-use chat_core::key::{AgreementKey, IdentityKey};
+use chat_core::key::IdentityKey;
 use chat_core::limits::PAYLOAD_BYTES_MAX;
 use chat_core::prekey::VerifiedBundle;
 use chat_core::signed::Verified;
@@ -31,10 +34,12 @@ use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::handshake::{self, HEADER_BYTES, HandshakeError, HandshakeHeader, Party};
+use self::one::{Opening, Session};
+use self::receiving::Context;
+use crate::handshake::{self, HandshakeError, Party};
 use crate::identity::DeviceSecrets;
 use crate::prekey::PrekeySecrets;
-use crate::ratchet::{self, Message, OVERHEAD_BYTES, Ratchet};
+use crate::ratchet::{self, OVERHEAD_BYTES, Ratchet};
 use crate::snapshot::{self, Shared, SnapshotError};
 
 /// Most inactive sessions with one device.
@@ -142,7 +147,7 @@ pub struct Sessions {
     theirs: DeviceAddress,
     #[n(1)]
     active: Option<Shared<Session>>,
-    /// Newest first.
+    /// The latest used first.
     #[n(2)]
     inactive: Vec<Shared<Session>>,
     /// Oldest first.
@@ -157,52 +162,6 @@ struct SeenHandshake {
     handshake: Digest,
     #[n(1)]
     seen_at: Timestamp,
-}
-
-#[derive(Clone, Debug, Encode, Decode)]
-#[cbor(map)]
-struct Session {
-    /// The digest of the handshake header that began it.
-    #[n(0)]
-    handshake: Digest,
-    /// The ephemeral key of that handshake.
-    #[n(1)]
-    ephemeral: AgreementKey,
-    /// Whose device the other one is.
-    #[n(2)]
-    identity: IdentityKey,
-    /// Sent with every message until the first answer; only on the side that started.
-    #[n(3)]
-    unanswered: Option<Shared<Opening>>,
-    #[n(4)]
-    started_at: Timestamp,
-    /// When it last opened a message, or was started.
-    #[n(5)]
-    opened_at: Timestamp,
-    #[n(6)]
-    ratchet: Ratchet,
-}
-
-/// An encoded handshake header.
-#[derive(Debug, Encode, Decode)]
-#[cbor(transparent)]
-struct Opening(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>);
-
-impl Session {
-    /// What decides between two sessions that were started at once.
-    fn rank(&self) -> Digest {
-        Digest::of(self.ephemeral.as_bytes())
-    }
-
-    fn open(
-        &self,
-        message: Message<'_>,
-        associated: &[u8],
-        now: Timestamp,
-    ) -> Option<(Zeroizing<Vec<u8>>, Self)> {
-        let (plaintext, ratchet) = self.ratchet.open(message, associated, now).ok()?;
-        Some((plaintext, Self { ratchet, unanswered: None, opened_at: now, ..self.clone() }))
-    }
 }
 
 impl Sessions {
@@ -327,136 +286,13 @@ impl Sessions {
         associated: &[u8],
         now: Timestamp,
     ) -> Result<Decrypted, SessionError> {
-        let refused = SessionError::NotAuthentic;
         if their_certificate.address != self.theirs || local.address == self.theirs {
-            return Err(refused);
+            return Err(SessionError::NotAuthentic);
         }
-        let tidied = self.tidied(now);
-        let (kind, rest) = message.split_first().ok_or(refused)?;
-        let decrypted = match *kind {
-            RATCHET_MESSAGE => {
-                let message = Message::from_bytes(rest).ok_or(refused)?;
-                tidied.open_known(None, their_identity, message, associated, now)
-            }
-            FIRST_MESSAGE => {
-                let (opening, rest) = rest.split_first_chunk::<HEADER_BYTES>().ok_or(refused)?;
-                let message = Message::from_bytes(rest).ok_or(refused)?;
-                let handshake = Digest::of(opening);
-                if tidied.has_seen(handshake) {
-                    let of = Some(handshake);
-                    tidied.open_known(of, their_identity, message, associated, now)
-                } else {
-                    let them = Party {
-                        address: self.theirs,
-                        identity: their_identity,
-                        agreement: their_certificate.agreement,
-                    };
-                    tidied.open_first(local, &them, prekeys, opening, message, associated, now)
-                }
-            }
-            _ => None,
-        };
-        decrypted.ok_or(refused)
-    }
-
-    /// Opens on one of our sessions; on the one that `handshake` began, if it is given.
-    fn open_known(
-        mut self,
-        handshake: Option<Digest>,
-        their_identity: IdentityKey,
-        message: Message<'_>,
-        associated: &[u8],
-        now: Timestamp,
-    ) -> Option<Decrypted> {
-        let opened = |session: &Session| {
-            let is_meant = session.identity == their_identity
-                && handshake.is_none_or(|handshake| session.handshake == handshake);
-            if is_meant { session.open(message, associated, now) } else { None }
-        };
-        if let Some((plaintext, session)) = self.active.as_ref().and_then(|session| opened(session))
-        {
-            self.active = Some(Shared::new(session));
-            return Some(Decrypted { plaintext, sessions: self, spent: None });
-        }
-        let mut inactive = self.inactive.iter().enumerate();
-        let (place, was_unanswered, (plaintext, session)) =
-            inactive.find_map(|(place, session)| {
-                Some((place, session.unanswered.is_some(), opened(session)?))
-            })?;
-        self.inactive.remove(place);
-        if was_unanswered {
-            // They answered what we started, so this is the one that they send on.
-            self.activate(session);
-        } else {
-            self.inactive.insert(0, Shared::new(session));
-        }
-        Some(Decrypted { plaintext, sessions: self, spent: None })
-    }
-
-    /// Begins the session that a first message asks for.
-    #[expect(clippy::too_many_arguments, reason = "private, and all of it is needed")]
-    fn open_first(
-        mut self,
-        local: &Local<'_>,
-        them: &Party,
-        prekeys: &[&PrekeySecrets],
-        opening: &[u8; HEADER_BYTES],
-        message: Message<'_>,
-        associated: &[u8],
-        now: Timestamp,
-    ) -> Option<Decrypted> {
-        // SECURITY: forgetting the oldest instead would let it be replayed.
-        if self.handshakes.len() >= HANDSHAKES_REMEMBERED_MAX {
-            return None;
-        }
-        let header = HandshakeHeader::from_bytes(opening)?;
-        let set = prekeys.iter().find(|set| set.number() == header.set)?;
-        let key = handshake::respond(&local.party(), local.device, them, set, &header).ok()?;
-        let (plaintext, ratchet) =
-            Ratchet::respond(key, set.signed(), message, associated, now).ok()?;
-
-        let handshake = Digest::of(opening);
-        self.handshakes.push(SeenHandshake { handshake, seen_at: now });
-        self.admit(
-            Session {
-                handshake,
-                ephemeral: header.ephemeral,
-                identity: them.identity,
-                unanswered: None,
-                started_at: now,
-                opened_at: now,
-                ratchet,
-            },
-            now,
-        );
-        let spent = Some(SpentPrekey { set: header.set, one_time: header.one_time });
-        Some(Decrypted { plaintext, sessions: self, spent })
-    }
-
-    /// Takes in a session that they started: active, unless ours was started at once and wins.
-    fn admit(&mut self, session: Session, now: Timestamp) {
-        let ours_wins = self.active.as_ref().is_some_and(|active| {
-            active.unanswered.is_some()
-                && now.since(active.started_at) < SIMULTANEOUS_WITHIN
-                && active.rank() < session.rank()
-        });
-        if ours_wins {
-            self.inactive.insert(0, Shared::new(session));
-            self.inactive.truncate(INACTIVE_MAX);
-        } else {
-            self.activate(session);
-        }
-    }
-
-    fn activate(&mut self, session: Session) {
-        if let Some(before) = self.active.replace(Shared::new(session)) {
-            self.inactive.insert(0, before);
-            self.inactive.truncate(INACTIVE_MAX);
-        }
-    }
-
-    fn has_seen(&self, handshake: Digest) -> bool {
-        self.handshakes.iter().any(|seen| seen.handshake == handshake)
+        let agreement = their_certificate.agreement;
+        let them = Party { address: self.theirs, identity: their_identity, agreement };
+        let context = Context { local, them: &them, prekeys, associated, now };
+        self.tidied(now).receive(message, &context).ok_or(SessionError::NotAuthentic)
     }
 
     /// The same sessions without what has been kept for too long.

@@ -281,7 +281,7 @@ fn a_bundle_of_another_device_starts_nothing() {
 fn keys_that_are_no_keys_start_nothing() {
     let (mut alice, bob) = strangers(15, 1);
     let mut small = bob.bundle();
-    small.one_time.as_mut().unwrap().agreement = AgreementKey::from_bytes([0; 32]);
+    small.one_time.as_mut().unwrap().agreement = chat_core::key::AgreementKey::from_bytes([0; 32]);
     let mut malformed = bob.bundle();
     malformed.one_time.as_mut().unwrap().kem = chat_core::key::KemKey::from_bytes([0xff; 1568]);
 
