@@ -1,10 +1,12 @@
 //! Messages that arrive as they were sent.
 
-use chat_core::envelope::{Expiry, ExpiryMode, Suite, WrapScheme};
+use chat_core::envelope::{Content, Envelope, Expiry, ExpiryMode, Header, Suite, WrapScheme};
+use chat_core::id::ConversationId;
 use chat_core::limits::{PAYLOAD_BYTES_MAX, WRAPS_MAX};
 use chat_crypto::envelope::{
-    OpenError, SealError, Via, open, seal, unwrap_for_account, unwrap_for_device,
+    OpenError, SealError, Unwrapped, Via, open, seal, unwrap_for_account, unwrap_for_device,
 };
+use chat_crypto::session::Sessions;
 use chat_crypto::wrap::{EnvelopeSecrets, WrapError};
 
 use crate::people::{LISTS, NOW, Person, content, header, rng, signed_envelope};
@@ -45,22 +47,41 @@ fn a_deniable_message_arrives_on_a_session() {
 
     sealed.wrap_for_device(&sessions, LISTS, NOW, &mut rng(5)).unwrap();
     let envelope = sealed.into_envelope();
-    let unwrapped = unwrap_for_device(
-        &envelope,
-        &envelope.wraps[0],
-        &chat_crypto::session::Sessions::new(alice.address),
-        &bob.local(),
-        &alice.certificate,
-        alice.keyring.identity().key(),
-        &[&bob.prekeys],
-        NOW,
-    )
-    .unwrap();
+    let unwrapped = unwrap(&envelope, &Sessions::new(alice.address), &alice, &bob).unwrap();
     let opened = open(&envelope, &unwrapped.secret, &alice.certificate, unwrapped.via).unwrap();
 
     assert_eq!(&opened.content.body[..], b"between us");
     assert_eq!(unwrapped.lists, LISTS);
     assert_eq!(unwrapped.via, Via::Session(alice.address));
+}
+
+#[test]
+fn a_conversation_goes_back_and_forth_on_its_sessions() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let (mut from, mut to) = (&alice, &bob);
+    let (mut ours, mut theirs) = (alice.start_with(&bob, 3), Sessions::new(alice.address));
+    let mut lengths = Vec::new();
+
+    for round in 0u8..6 {
+        let header = header(from, Suite::Deniable);
+        let mut sealed = seal(&header, &content(from, &[round]), None, &mut rng(4)).unwrap();
+        ours = sealed.wrap_for_device(&ours, LISTS, NOW, &mut rng(round.into())).unwrap();
+        let envelope = sealed.into_envelope();
+        lengths.push(envelope.wraps[0].bytes.len());
+
+        let unwrapped = unwrap(&envelope, &theirs, from, to).unwrap();
+        let opened = open(&envelope, &unwrapped.secret, &from.certificate, unwrapped.via).unwrap();
+        theirs = unwrapped.sessions;
+
+        assert_eq!(&opened.content.body[..], [round]);
+        let replayed = unwrap(&envelope, &theirs, from, to);
+        assert_eq!(replayed.unwrap_err(), OpenError::NotAuthentic);
+        (from, to) = (to, from);
+        (ours, theirs) = (theirs, ours);
+    }
+
+    // The first wrap carries the handshake; an answered session costs little.
+    assert!(lengths[1..].iter().all(|length| *length <= 150), "{lengths:?}");
 }
 
 #[test]
@@ -82,17 +103,7 @@ fn one_message_mixes_schemes_for_different_recipients() {
     }
     let envelope = sealed.into_envelope();
 
-    let by_session = unwrap_for_device(
-        &envelope,
-        &envelope.wraps[0],
-        &chat_crypto::session::Sessions::new(alice.address),
-        &bob.local(),
-        &alice.certificate,
-        alice.keyring.identity().key(),
-        &[&bob.prekeys],
-        NOW,
-    )
-    .unwrap();
+    let by_session = unwrap(&envelope, &Sessions::new(alice.address), &alice, &bob).unwrap();
     let (by_xwing, _) =
         unwrap_for_account(&envelope, &envelope.wraps[1], &carol.keyring, &mut rng).unwrap();
     let (by_rsa, _) =
@@ -199,8 +210,7 @@ fn a_message_that_does_not_fit_is_refused() {
 fn the_timer_arrives_with_the_header() {
     let (alice, bob) = (Person::new(1), Person::new(2));
     let timer = Expiry { mode: ExpiryMode::AfterSeen, after_ms: 5_000 };
-    let header =
-        chat_core::envelope::Header { expiry: Some(timer), ..header(&alice, Suite::Signed) };
+    let header = Header { expiry: Some(timer), ..header(&alice, Suite::Signed) };
     let mut sealed =
         seal(&header, &content(&alice, b"soon gone"), Some(&alice.device), &mut rng(5)).unwrap();
 
@@ -240,11 +250,21 @@ fn a_deniable_message_is_not_wrapped_for_accounts() {
 #[test]
 fn header_and_content_must_say_the_same() {
     let (alice, bob) = (Person::new(1), Person::new(2));
-    let header = header(&alice, Suite::Deniable);
+    let (header, genuine) = (header(&alice, Suite::Deniable), content(&alice, b"hello"));
+    let elsewhere = ConversationId::from_bytes([9; 16]);
+    let contradictions = [
+        (header.clone(), content(&bob, b"hello")),
+        (header.clone(), Content { conversation: elsewhere, ..genuine.clone() }),
+        (header.clone(), Content { version: 2, ..genuine.clone() }),
+        (Header { version: 2, ..header.clone() }, genuine.clone()),
+    ];
 
-    let refused = seal(&header, &content(&bob, b"hello"), None, &mut rng(5));
+    assert!(seal(&header, &genuine, None, &mut rng(5)).is_ok());
+    for (header, content) in contradictions {
+        let refused = seal(&header, &content, None, &mut rng(5));
 
-    assert_eq!(refused.unwrap_err(), SealError::Contradiction);
+        assert_eq!(refused.unwrap_err(), SealError::Contradiction);
+    }
 }
 
 #[test]
@@ -315,6 +335,25 @@ fn secrets_do_not_show_in_debug_output() {
     assert_eq!(format!("{:?}", alice.keyring), "Keyring(..)");
     let epoch = alice.keyring.current_envelope_secrets();
     assert_eq!(format!("{epoch:?}"), "EnvelopeSecrets(..)");
+}
+
+/// Unwraps the first wrap, for the device of `to`.
+fn unwrap(
+    envelope: &Envelope,
+    sessions: &Sessions,
+    from: &Person,
+    to: &Person,
+) -> Result<Unwrapped, OpenError> {
+    unwrap_for_device(
+        envelope,
+        &envelope.wraps[0],
+        sessions,
+        &to.local(),
+        &from.certificate,
+        from.keyring.identity().key(),
+        &[&to.prekeys],
+        NOW,
+    )
 }
 
 /// How much longer than its text the padded content of a long signed message at least is.

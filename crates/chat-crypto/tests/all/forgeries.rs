@@ -351,6 +351,7 @@ fn a_ratchet_wrap_for_another_device_is_not_even_tried() {
         Wrap { device: Some(alice.address.device), ..wrap.clone() },
         Wrap { account: alice.address.account, ..wrap.clone() },
         Wrap { device: None, ..wrap.clone() },
+        Wrap { epoch: 1, ..wrap.clone() },
         Wrap { scheme: WrapScheme::HpkeXwing, ..wrap.clone() },
     ];
 

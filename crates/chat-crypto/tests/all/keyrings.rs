@@ -7,6 +7,7 @@ use chat_core::id::AccountId;
 use chat_core::limits::KEYRING_BYTES_MAX;
 use chat_crypto::keyring::{EPOCHS_MAX, Keyring, KeyringError, KeyringLock};
 use chat_crypto::recovery::RecoveryPhrase;
+use chat_crypto::snapshot::SnapshotError;
 use chat_crypto::wrap::EnvelopeSecrets;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -211,6 +212,17 @@ fn a_keyring_survives_its_snapshot_with_every_key() {
     assert!(Keyring::from_snapshot(b"something else").is_err());
 }
 
+#[test]
+fn a_keyring_without_envelope_keys_is_malformed() {
+    let (alice, _) = alice_and_phrase();
+    let identity = ByteVec::from(alice.keyring.identity().to_snapshot().to_vec());
+    let empty = (1u8, KeyringState { identity, epochs: Vec::new() });
+
+    let read = Keyring::from_snapshot(&minicbor::to_vec(&empty).unwrap());
+
+    assert_eq!(read.unwrap_err(), SnapshotError::Malformed);
+}
+
 /// What `docs/protocol/keyring.md` §3 says of a sealed keyring.
 #[derive(Encode, Decode)]
 #[cbor(map)]
@@ -223,6 +235,16 @@ struct Sealed {
     by_phrase: ByteVec,
     #[n(3)]
     content: ByteVec,
+}
+
+/// What §4 says of the keyring itself.
+#[derive(Encode)]
+#[cbor(map)]
+struct KeyringState {
+    #[n(0)]
+    identity: ByteVec,
+    #[n(1)]
+    epochs: Vec<ByteVec>,
 }
 
 #[derive(Decode)]

@@ -1,3 +1,5 @@
+//! Vectors of the envelope: `docs/protocol/envelope.md`.
+
 use chat_core::codec::{Digest, to_bytes};
 use chat_core::envelope::{Expiry, ExpiryMode, Header, Suite};
 use chat_crypto::envelope::{Via, open, seal};

@@ -1,3 +1,5 @@
+//! Vectors of the sealed keyring.
+
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use chat_crypto::keyring::Keyring;

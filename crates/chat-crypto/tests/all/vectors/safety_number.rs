@@ -1,3 +1,5 @@
+//! Vectors of the safety number.
+
 use chat_core::id::AccountId;
 use chat_core::key::IdentityKey;
 use chat_crypto::safety_number::SafetyNumber;

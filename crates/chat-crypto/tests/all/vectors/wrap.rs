@@ -1,3 +1,5 @@
+//! Vectors of wrapping and rewrapping for account keys.
+
 use chat_core::codec::{Digest, from_bytes, to_bytes};
 use chat_core::envelope::{Envelope, Suite, Wrap, WrapScheme};
 use chat_crypto::envelope::{Via, open, seal, unwrap_for_account};
