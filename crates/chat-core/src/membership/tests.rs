@@ -1,8 +1,10 @@
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::*;
+use crate::codec::{Bytes, List};
 use crate::id::DeviceId;
 use crate::key::{DeviceKey, Signature, signature_input};
+use crate::signed::Unverified;
 
 const ALICE: AccountId = AccountId::from_bytes([1; 16]);
 const BOB: AccountId = AccountId::from_bytes([2; 16]);
