@@ -9,6 +9,7 @@
 
 mod collision;
 mod envelopes;
+mod forged_wraps;
 mod forgeries;
 mod keyrings;
 mod people;
