@@ -1,3 +1,5 @@
+//! Vectors of the handshake: `docs/protocol/handshake.md`.
+
 use chat_core::prekey::PrekeyBundle;
 use chat_crypto::session::Sessions;
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Vectors of signed objects: certificates, device lists, prekey sets.
+
 use chat_core::codec::{Digest, List, to_bytes};
 use chat_core::device::{DeviceList, ListedDevice, VERSION};
 use chat_core::key::{DeviceKey, signature_input};

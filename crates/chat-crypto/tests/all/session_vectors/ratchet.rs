@@ -1,3 +1,5 @@
+//! Vectors of a whole conversation on the ratchet: `docs/protocol/ratchet.md`.
+
 use chat_crypto::session::Sessions;
 use serde_json::{Value, json};
 
