@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Every setting: its key in a file, and what it is when nobody says.
@@ -24,6 +24,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("redis", "none: a single node"),
     ("node", "a random name"),
     ("origin", "http:// and the address it listens on"),
+    ("proxies", "none: the address at the other end is the client's"),
     ("limits.messages_a_minute", "60 an account"),
     ("limits.logins_a_quarter_hour", "10 an account, and 10 an address"),
     ("limits.registrations_in_3_minutes", "6 an address"),
@@ -107,6 +108,8 @@ pub struct Config {
     pub node: Option<String>,
     /// The URL that clients know the relay by, without a path.
     pub origin: Option<String>,
+    /// Proxies that stand before the relay, whose `X-Forwarded-For` says who a client is.
+    pub proxies: Vec<IpAddr>,
     /// How often something may happen.
     pub rates: Rates,
 }
@@ -123,6 +126,7 @@ impl Config {
             redis: None,
             node: None,
             origin: None,
+            proxies: Vec::new(),
             rates: Rates::DEFAULT,
         }
     }
@@ -143,6 +147,10 @@ impl fmt::Display for Config {
         }
         if let Some(origin) = &self.origin {
             writeln!(f, "origin = {}", text(origin))?;
+        }
+        if !self.proxies.is_empty() {
+            let proxies: Vec<_> = self.proxies.iter().map(ToString::to_string).collect();
+            writeln!(f, "proxies = {}", text(&proxies.join(", ")))?;
         }
         let rates = self.rates;
         writeln!(f, "\n[limits]")?;
@@ -256,6 +264,7 @@ impl Settings {
         config.redis = self.take("redis", redis);
         config.node = self.take("node", node_name);
         config.origin = self.take("origin", origin);
+        config.proxies = self.take("proxies", proxies).unwrap_or_default();
         self.take_rates(&mut config.rates);
         self.check_together(&config);
         if self.problems.is_empty() { Ok(config) } else { Err(Problems(self.problems)) }
@@ -363,6 +372,11 @@ fn origin(text: &str) -> Result<String, &'static str> {
     }
 }
 
+fn proxies(text: &str) -> Result<Vec<IpAddr>, &'static str> {
+    let wanted = "the addresses of the proxies, with commas between them";
+    text.split(',').map(|address| address.trim().parse().map_err(|_| wanted)).collect()
+}
+
 fn count(text: &str) -> Result<u32, &'static str> {
     match text.parse() {
         Ok(0) | Err(_) => Err("a whole number from 1 on"),
@@ -451,11 +465,16 @@ mod tests {
         assert_eq!(config.rates.messages_a_minute, 7);
     }
 
+    fn again_database() -> Database {
+        Database::Postgres("postgres://relay:***@127.0.0.1/sealwire".to_owned())
+    }
+
     #[test]
     fn what_is_printed_can_be_read_back_and_holds_no_password() {
         let config = settings(&[
             ("database", "postgres://relay:secret@127.0.0.1/sealwire"),
             ("origin", "https://relay.example/"),
+            ("proxies", "127.0.0.1,::1"),
         ])
         .check()
         .unwrap();
@@ -466,6 +485,6 @@ mod tests {
 
         assert!(!text.contains("secret"));
         assert!(!format!("{config:?}").contains("secret"));
-        assert_eq!(again.check().unwrap().origin.as_deref(), Some("https://relay.example"));
+        assert_eq!(Config { database: again_database(), ..config }, again.check().unwrap());
     }
 }

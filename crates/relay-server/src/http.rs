@@ -20,6 +20,7 @@ pub mod health;
 pub mod prekeys;
 pub mod refusal;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -50,6 +51,8 @@ pub struct App {
     pub ready: Arc<AtomicBool>,
     /// The WebSocket connections, for who waits for their end.
     pub connections: TaskTracker,
+    /// Proxies whose word on a client's address is believed.
+    pub proxies: Arc<[IpAddr]>,
 }
 
 impl App {

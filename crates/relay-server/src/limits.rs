@@ -39,8 +39,10 @@ pub enum Class {
     Login,
     /// Asking for a device challenge.
     Challenge,
-    /// Registering an account.
+    /// Beginning to register an account.
     Registration,
+    /// Registering it.
+    RegistrationFinish,
     /// Fetching prekey bundles.
     Fetch,
     /// A REST request of somebody who is known.
@@ -139,7 +141,9 @@ impl Limits {
             Class::Login => (self.rates.logins_a_quarter_hour, 900),
             // A device's answer cannot be guessed, so this only keeps the store from being filled.
             Class::Challenge => (self.rates.logins_a_quarter_hour.saturating_mul(10), 900),
-            Class::Registration => (self.rates.registrations_in_3_minutes, 180),
+            Class::Registration | Class::RegistrationFinish => {
+                (self.rates.registrations_in_3_minutes, 180)
+            }
             Class::Fetch => (self.rates.fetches_a_minute, 60),
             Class::Request => (self.rates.requests_a_quarter_hour, 900),
             Class::Anonymous => (self.rates.requests_a_quarter_hour.div_ceil(10), 900),

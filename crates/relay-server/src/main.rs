@@ -68,6 +68,9 @@ struct Flags {
     /// The URL that clients know the relay by, without a path.
     #[arg(long, env = "SEALWIRE_ORIGIN", value_name = "URL")]
     origin: Option<String>,
+    /// Addresses of proxies before the relay, with commas; their X-Forwarded-For is believed.
+    #[arg(long, env = "SEALWIRE_PROXIES", value_name = "ADDRESSES")]
+    proxies: Option<String>,
     /// Messages an account may send in a minute [default: 60].
     #[arg(long, env = "SEALWIRE_MESSAGES_A_MINUTE", value_name = "COUNT")]
     messages_a_minute: Option<String>,
@@ -96,6 +99,7 @@ impl Flags {
             ("redis", self.redis),
             ("node", self.node),
             ("origin", self.origin),
+            ("proxies", self.proxies),
             ("limits.messages_a_minute", self.messages_a_minute),
             ("limits.logins_a_quarter_hour", self.logins_a_quarter_hour),
             ("limits.registrations_in_3_minutes", self.registrations_in_3_minutes),

@@ -148,6 +148,7 @@ impl Relay {
             services: services.clone(),
             ready: Arc::new(AtomicBool::new(true)),
             connections: TaskTracker::new(),
+            proxies: config.proxies.into(),
         };
         let (ready, connections) = (app.ready.clone(), app.connections.clone());
         let (stop, requests) = (CancellationToken::new(), TaskTracker::new());

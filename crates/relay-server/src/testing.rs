@@ -12,7 +12,7 @@
 //! # });
 //! ```
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +60,7 @@ pub struct TestRelayBuilder {
     redis: Option<String>,
     shared: Option<(LocalHub, Arc<dyn Storage>)>,
     origin: Option<String>,
+    proxies: Vec<IpAddr>,
 }
 
 impl TestRelay {
@@ -84,6 +85,7 @@ impl TestRelay {
             redis: None,
             shared: None,
             origin: None,
+            proxies: Vec::new(),
         }
     }
 
@@ -184,6 +186,13 @@ impl TestRelayBuilder {
         self
     }
 
+    /// Behind a proxy at this address.
+    #[must_use]
+    pub fn proxy(mut self, address: IpAddr) -> Self {
+        self.proxies.push(address);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -200,6 +209,7 @@ impl TestRelayBuilder {
         config.rates = self.rates;
         config.redis = self.redis;
         config.origin = self.origin;
+        config.proxies = self.proxies;
         if let Some(url) = self.postgres {
             config.database = Database::Postgres(url);
         }

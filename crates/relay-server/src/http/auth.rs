@@ -34,10 +34,10 @@ pub async fn register_start(
 /// As [`service::register::finish`].
 pub async fn register_finish(
     State(app): State<App>,
-    From(_): From,
+    From(from): From,
     Body(finish): Body<RegistrationFinish>,
 ) -> Answer<Json<Tokens>> {
-    Ok(Json(service::register::finish(&app.services, finish).await?))
+    Ok(Json(service::register::finish(&app.services, finish, from).await?))
 }
 
 /// `POST /v1/auth/login/start`.

@@ -21,6 +21,8 @@ use crate::service::{Caller, authenticate};
 /// A body that takes longer to arrive is given up.
 const BODY_MAX: Duration = Duration::from_secs(15);
 
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
 /// The address at the other end, put into every request by the server.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddress(pub SocketAddr);
@@ -60,8 +62,8 @@ pub struct Asked<T>(pub T);
 impl FromRequestParts<App> for Peer {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {
-        Ok(Self(peer(parts)))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        Ok(Self(peer(parts, app)))
     }
 }
 
@@ -69,7 +71,7 @@ impl FromRequestParts<App> for From {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let from = peer(parts);
+        let from = peer(parts, app);
         let services = &app.services;
         services.limits.take(Class::Anonymous, Subject::address(from), services.now())?;
         Ok(Self(from))
@@ -110,9 +112,23 @@ fn count(app: &App, account: AccountId) -> Result<(), Reject> {
     app.services.limits.take(Class::Request, Subject::Account(account), app.services.now())
 }
 
-fn peer(parts: &Parts) -> IpAddr {
+/// The client's address: what the nearest proxy of ours has added to the list, or, without one,
+/// the other end.
+fn peer(parts: &Parts, app: &App) -> IpAddr {
     let peer = parts.extensions.get::<PeerAddress>();
-    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |PeerAddress(address)| address.ip())
+    let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |PeerAddress(address)| address.ip());
+    // SECURITY: what stands further to the left was written by the client itself.
+    let mut hops = parts.headers.get_all(FORWARDED_FOR).iter().rev();
+    let hops = hops.by_ref().filter_map(|value| value.to_str().ok());
+    let mut hops = hops.flat_map(|value| value.rsplit(',')).map(|hop| hop.trim().parse());
+    let mut client = peer;
+    while app.proxies.contains(&client) {
+        match hops.next() {
+            Some(Ok(hop)) => client = hop,
+            _ => break,
+        }
+    }
+    client
 }
 
 /// The token of the `Authorization` header.

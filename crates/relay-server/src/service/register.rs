@@ -47,8 +47,14 @@ pub async fn start(
 /// # Errors
 ///
 /// [`RejectCode::NameInvalid`], [`RejectCode::NameTaken`], [`RejectCode::AlreadyExists`],
-/// [`RejectCode::Malformed`], [`RejectCode::NotVerified`].
-pub async fn finish(services: &Services, finish: RegistrationFinish) -> Result<Tokens, Reject> {
+/// [`RejectCode::Malformed`], [`RejectCode::NotVerified`], [`RejectCode::RateLimited`].
+pub async fn finish(
+    services: &Services,
+    finish: RegistrationFinish,
+    from: IpAddr,
+) -> Result<Tokens, Reject> {
+    // Counted again, because nothing ties this half to the first.
+    services.limits.take(Class::RegistrationFinish, Subject::address(from), services.now())?;
     if !is_username(&finish.username) {
         return Err(RejectCode::NameInvalid.into());
     }

@@ -64,3 +64,39 @@ async fn registrations_from_one_address_are_limited() {
     assert_eq!(refused.code, RejectCode::RateLimited);
     assert!(refused.retry_after_ms.unwrap() > 0);
 }
+
+#[tokio::test]
+async fn a_proxys_word_on_an_address_counts_and_a_clients_own_does_not() {
+    let rates = Rates { requests_a_quarter_hour: 20, ..Rates::GENEROUS };
+    let direct = TestRelay::builder().rates(rates).start().await;
+    let proxied =
+        TestRelay::builder().rates(rates).proxy("127.0.0.1".parse().unwrap()).start().await;
+
+    // Two requests are allowed to an address; each claims to be another, at the place where only
+    // a proxy writes.
+    let at_proxied = ask_as(&proxied, &["192.0.2.1", "192.0.2.2", "192.0.2.3"]).await;
+    let at_direct = ask_as(&direct, &["192.0.2.1", "192.0.2.2", "192.0.2.3"]).await;
+    // And here at the place where the client itself writes.
+    let forged = ["9.9.9.1, 192.0.2.9", "9.9.9.2, 192.0.2.9", "9.9.9.3, 192.0.2.9"];
+    let at_proxied_forged = ask_as(&proxied, &forged).await;
+
+    assert_eq!(at_proxied, [401, 401, 401]);
+    assert_eq!(at_direct, [401, 401, 429]);
+    assert_eq!(at_proxied_forged, [401, 401, 429]);
+}
+
+/// The status of a refresh with no good token, once for each `X-Forwarded-For`.
+async fn ask_as(relay: &TestRelay, forwarded: &[&str]) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for hops in forwarded {
+        let response = reqwest::Client::new()
+            .post(format!("{}/v1/auth/refresh", relay.url()))
+            .header("x-forwarded-for", *hops)
+            .body(r#"{"refresh":"none"}"#)
+            .send()
+            .await
+            .unwrap();
+        statuses.push(response.status().as_u16());
+    }
+    statuses
+}

@@ -1,4 +1,6 @@
 //! Two nodes on one store: with the bus between them, and with the bus lost.
+//!
+//! Each test runs on both stands: SQLite and a bus inside this process, PostgreSQL and Redis.
 
 use std::sync::Arc;
 
@@ -6,9 +8,11 @@ use chat_core::api::account::OwnAccount;
 use chat_core::membership::Change;
 use chat_core::reject::RejectCode;
 use relay_server::bus::local::LocalHub;
+use relay_server::random;
 use relay_server::storage::Storage;
 use relay_server::storage::sqlite::Store;
 use relay_server::testing::TestRelay;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 
 use crate::people::{Person, Rest};
@@ -16,10 +20,9 @@ use crate::socket::Socket;
 
 const ORIGIN: &str = "http://relay.test";
 
-#[tokio::test]
-async fn a_message_reaches_the_other_node() {
-    let Pair { here, there, _folder } = Pair::on_one_bus().await;
-    let (alice, bob) = (Person::register(&here, "alice").await, person(&there, &here, "bob").await);
+async fn a_message_reaches_the_other_node(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let (alice, bob) = (Person::register(here, "alice").await, person(there, here, "bob").await);
     let chat = alice.direct(&bob).await;
     let mut bobs = bob.connect_idle().await;
     let mut alices = alice.connect_idle().await;
@@ -31,12 +34,11 @@ async fn a_message_reaches_the_other_node() {
     assert_eq!(alices.delivery().await.0, 2);
 }
 
-#[tokio::test]
-async fn a_change_of_members_or_devices_is_known_on_the_other_node() {
-    let Pair { here, there, _folder } = Pair::on_one_bus().await;
-    let alice = Person::register(&here, "alice").await;
-    let bob = person(&there, &here, "bob").await;
-    let carol = person(&there, &here, "carol").await;
+async fn a_change_of_members_or_devices_is_known_on_the_other_node(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let alice = Person::register(here, "alice").await;
+    let bob = person(there, here, "bob").await;
+    let carol = person(there, here, "carol").await;
     let mut group = alice.group(&[&bob, &carol]).await;
     let mut bobs = bob.connect_idle().await;
     bobs.send_message(&bob.message(&group, &[&alice, &carol]).seal()).await.unwrap();
@@ -54,12 +56,11 @@ async fn a_change_of_members_or_devices_is_known_on_the_other_node() {
     assert_eq!(bobs.send_message(&fresh).await, Ok(2));
 }
 
-#[tokio::test]
-async fn a_device_removed_on_one_node_is_cut_off_on_the_other() {
-    let Pair { here, there, _folder } = Pair::on_one_bus().await;
-    let alice = Person::register(&here, "alice").await;
+async fn a_device_removed_on_one_node_is_cut_off_on_the_other(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let alice = Person::register(here, "alice").await;
     let laptop = alice.with_another_device().await;
-    let laptop = Person { rest: Rest::at(&there), ..laptop };
+    let laptop = Person { rest: Rest::at(there), ..laptop };
     let mut socket = laptop.connect_idle().await;
 
     let phone = Person { devices: laptop.devices.clone(), ..alice };
@@ -71,10 +72,9 @@ async fn a_device_removed_on_one_node_is_cut_off_on_the_other() {
     assert_eq!(refused.code, RejectCode::DeviceRemoved);
 }
 
-#[tokio::test]
-async fn a_newer_connection_on_another_node_displaces_the_older() {
-    let Pair { here, there, _folder } = Pair::on_one_bus().await;
-    let alice = Person::register(&here, "alice").await;
+async fn a_newer_connection_on_another_node_displaces_the_older(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let alice = Person::register(here, "alice").await;
     let mut older = alice.connect_idle().await;
 
     let mut newer = Socket::open(there.url(), Some(&alice.tokens.access)).await.unwrap();
@@ -84,13 +84,12 @@ async fn a_newer_connection_on_another_node_displaces_the_older() {
     newer.settle().await;
 }
 
-#[tokio::test]
-async fn a_log_in_may_begin_on_one_node_and_end_on_the_other() {
+async fn a_log_in_may_begin_on_one_node_and_end_on_the_other(pair: Pair) {
     use chat_core::api::auth::{
         DeviceChallenge, DeviceLoginFinish, DeviceLoginStart, Tokens, device_login_input,
     };
-    let Pair { here, there, _folder } = Pair::on_one_bus().await;
-    let alice = Person::register(&here, "alice").await;
+    let Pair { here, there } = &pair;
+    let alice = Person::register(here, "alice").await;
     let address = alice.device.address;
 
     let start = DeviceLoginStart { address };
@@ -100,18 +99,17 @@ async fn a_log_in_may_begin_on_one_node_and_end_on_the_other() {
     let signature = alice.device.sign(chat_core::label::DEVICE_LOGIN, &input);
     let finish = DeviceLoginFinish { address, nonce: challenge.nonce, signature };
     let tokens: Tokens =
-        Rest::at(&there).post("/v1/auth/device/finish", None, &finish).await.unwrap();
+        Rest::at(there).post("/v1/auth/device/finish", None, &finish).await.unwrap();
 
     // And the token of one is good at the other.
     let own: OwnAccount = alice.rest.get("/v1/account", &tokens.access).await.unwrap();
     assert_eq!(own.account, alice.account);
 }
 
-#[tokio::test]
-async fn with_the_bus_lost_everything_still_arrives() {
-    let Pair { here, there, _folder } = Pair::without_a_bus().await;
-    let alice = Person::register(&here, "alice").await;
-    let bob = person(&there, &here, "bob").await;
+async fn everything_still_arrives(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let alice = Person::register(here, "alice").await;
+    let bob = person(there, here, "bob").await;
     let chat = alice.direct(&bob).await;
     let mut bobs = bob.connect_idle().await;
     let mut alices = alice.connect_idle().await;
@@ -131,31 +129,84 @@ async fn with_the_bus_lost_everything_still_arrives() {
     assert_eq!(bobs.delivery().await.0, 4);
 }
 
+/// Two nodes, and what they stand on.
 struct Pair {
     here: TestRelay,
     there: TestRelay,
-    _folder: TempDir,
 }
 
-impl Pair {
-    async fn on_one_bus() -> Self {
-        let hub = LocalHub::default();
-        Self::with_hubs(&hub, &hub).await
-    }
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Between {
+    TheBus,
+    Nothing,
+}
 
-    async fn without_a_bus() -> Self {
-        Self::with_hubs(&LocalHub::default(), &LocalHub::default()).await
-    }
+async fn on_sqlite(between: Between, test: impl AsyncFnOnce(Pair)) {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(&folder.path().join("shared.db")).await.unwrap();
+    let store: Arc<dyn Storage> = Arc::new(store);
+    let hub = LocalHub::default();
+    let other = if between == Between::TheBus { hub.clone() } else { LocalHub::default() };
+    let node = |hub| TestRelay::builder().sharing(&hub, store.clone()).origin(ORIGIN).start();
+    test(Pair { here: node(hub).await, there: node(other).await }).await;
+}
 
-    async fn with_hubs(one: &LocalHub, other: &LocalHub) -> Self {
-        let folder = TempDir::new().unwrap();
-        let store = Store::open(&folder.path().join("shared.db")).await.unwrap();
-        let store: Arc<dyn Storage> = Arc::new(store);
-        let node = |hub: &LocalHub| {
-            TestRelay::builder().sharing(hub, store.clone()).origin(ORIGIN).start()
-        };
-        Self { here: node(one).await, there: node(other).await, _folder: folder }
+async fn on_postgres(between: Between, test: impl AsyncFnOnce(Pair)) {
+    let server = service("SEALWIRE_TEST_POSTGRES");
+    let name = format!("sealwire_{:016x}", u64::from_le_bytes(random::bytes()));
+    let mut administrator = PgConnection::connect(&server).await.unwrap();
+    administrator.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    let url = format!("{base}/{name}");
+    let node = || {
+        let node = TestRelay::builder().postgres(&url).origin(ORIGIN);
+        match between {
+            Between::TheBus => node.redis(service("SEALWIRE_TEST_REDIS")),
+            Between::Nothing => node,
+        }
+    };
+    test(Pair { here: node().start().await, there: node().start().await }).await;
+    let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+    administrator.execute(AssertSqlSafe(drop)).await.unwrap();
+}
+
+fn service(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} names no server; run the tests with `cargo xtask test`")
+    })
+}
+
+macro_rules! on_both_stands {
+    ($between:ident: $($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::super::on_sqlite(super::super::Between::$between, super::super::$name).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::super::on_postgres(super::super::Between::$between, super::super::$name)
+                    .await;
+            })*
+        }
+    };
+}
+
+mod with_a_bus {
+    on_both_stands! {
+        TheBus:
+        a_message_reaches_the_other_node,
+        a_change_of_members_or_devices_is_known_on_the_other_node,
+        a_device_removed_on_one_node_is_cut_off_on_the_other,
+        a_newer_connection_on_another_node_displaces_the_older,
+        a_log_in_may_begin_on_one_node_and_end_on_the_other,
     }
+}
+
+mod without_a_bus {
+    on_both_stands! { Nothing: everything_still_arrives }
 }
 
 /// Somebody who registers at one node and uses the other.
