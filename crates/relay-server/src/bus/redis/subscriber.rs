@@ -11,15 +11,22 @@ use super::link::Pause;
 use super::wire::Packet;
 use super::{ANSWER_WITHIN, HEARTBEAT, Shared};
 
+/// Whether this node has been subscribed before.
+#[derive(Clone, Copy)]
+enum Subscription {
+    First,
+    Again,
+}
+
 pub(super) async fn run(shared: Arc<Shared>, client: Client) {
     let mut pause = Pause::default();
-    let mut is_first = true;
+    let mut subscription = Subscription::First;
     while !shared.stop.is_cancelled() {
         match subscribe(&shared, &client).await {
             Ok((sink, messages)) => {
                 pause = Pause::default();
-                begin(&shared, is_first);
-                is_first = false;
+                begin(&shared, subscription);
+                subscription = Subscription::Again;
                 listen(&shared, sink, messages).await;
                 shared.is_subscribed.send_replace(false);
             }
@@ -43,14 +50,16 @@ async fn subscribe(shared: &Shared, client: &Client) -> RedisResult<(PubSubSink,
 }
 
 /// From here on nothing is missed; whatever was told before may have been.
-fn begin(shared: &Shared, is_first: bool) {
-    let somebody_is_here = !shared.here().is_empty();
-    if !is_first {
-        // Redis may have started anew, without the directory.
-        shared.renew.notify_one();
-    }
-    if !is_first || somebody_is_here {
-        shared.miss();
+fn begin(shared: &Shared, subscription: Subscription) {
+    let nobody_is_here = shared.here().is_empty();
+    match subscription {
+        Subscription::First if nobody_is_here => {}
+        Subscription::First => shared.miss(),
+        Subscription::Again => {
+            // Redis may have started anew, without the directory.
+            shared.renew.notify_one();
+            shared.miss();
+        }
     }
     shared.is_subscribed.send_replace(true);
 }

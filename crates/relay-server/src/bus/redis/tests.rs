@@ -204,7 +204,9 @@ async fn forget_everything(config: &RedisConfig) {
 
 fn config(url: &str) -> RedisConfig {
     let prefix = format!("test:{:016x}:", rand::rng().next_u64());
-    RedisConfig { prefix, ..RedisConfig::at(url) }
+    // So long that no test waits for the renewal that comes anyway.
+    let directory_ttl = Duration::from_secs(3600);
+    RedisConfig { url: url.to_owned(), prefix, directory_ttl }
 }
 
 fn proxied(config: &RedisConfig, proxy: &Proxy) -> RedisConfig {
