@@ -17,6 +17,26 @@ use crate::directory::KnownDevices;
 /// Most accounts that a refusal names.
 const ACCOUNTS_NAMED_MAX: usize = 100;
 
+/// Checks everything below, in this order.
+///
+/// # Errors
+///
+/// The first refusal; [`RejectCode::StaleMembership`] for a header that names another head.
+pub fn check(
+    membership: &Membership,
+    sender: DeviceAddress,
+    header: &Header,
+    envelope: &Envelope,
+    devices: &[KnownDevices],
+) -> Result<(), Reject> {
+    may_post(membership, sender.account)?;
+    if !names_head(membership, header) {
+        return Err(RejectCode::StaleMembership.into());
+    }
+    check_scheme(membership, header, envelope)?;
+    check_wraps(membership, sender, envelope, devices)
+}
+
 /// Tells whether a header names the head of the membership log.
 #[must_use]
 pub fn names_head(membership: &Membership, header: &Header) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chat_core::codec::Digest;
 use chat_core::envelope::{Envelope, Header};
 use chat_core::limits::EXPIRY_MAX;
 use chat_core::reject::{Reject, RejectCode};
@@ -16,27 +17,40 @@ use crate::writer::Job;
 
 /// A message that waits for its commit.
 #[derive(Debug)]
-pub struct Queued(oneshot::Receiver<Result<Appended, Reject>>);
+pub struct Queued {
+    answer: oneshot::Receiver<Result<Appended, Reject>>,
+    unless_resent: Option<Reject>,
+}
 
 impl Queued {
     /// Waits until the message is durable.
     ///
     /// # Errors
     ///
+    /// What [`send`] found wrong with the message, unless it was accepted before;
     /// [`RejectCode::StaleMembership`], [`RejectCode::AlreadyExists`] for another sender's message
     /// id, [`RejectCode::Unavailable`], [`RejectCode::StorageFull`].
     pub async fn accepted(self) -> Result<Appended, Reject> {
-        self.0.await.unwrap_or_else(|_| Err(RejectCode::Unavailable.into()))
+        let answer = self.answer.await.unwrap_or_else(|_| Err(RejectCode::Unavailable.into()));
+        match (answer, self.unless_resent) {
+            (Err(reject), Some(_)) if reject.code.is_transient() => Err(reject),
+            (Err(_), Some(refusal)) => Err(refusal),
+            (answer, _) => answer,
+        }
     }
 }
 
 /// Checks a message and hands it to its conversation's writer; waits while the writer's queue is
 /// full, so that a sender who is too fast feels it.
 ///
+/// A message that was accepted before gets the answer of the first time, whatever has changed
+/// since: one that fails a check goes to the writer all the same, under a head that no conversation
+/// has, so that it is found there or refused.
+///
 /// # Errors
 ///
 /// [`RejectCode::RateLimited`], [`RejectCode::Malformed`], [`RejectCode::Forbidden`],
-/// [`RejectCode::NotAMember`], [`RejectCode::StaleDevices`].
+/// [`RejectCode::NotAMember`] for a conversation there is not.
 pub async fn send(
     services: &Services,
     caller: Caller,
@@ -44,23 +58,19 @@ pub async fn send(
 ) -> Result<Queued, Reject> {
     let subject = Subject::Account(caller.address.account);
     services.limits.take(Class::Message, subject, services.now())?;
-    let header = read_header(&envelope, caller)?;
+    let mut header = read_header(&envelope, caller)?;
     let known = current(services, &header).await?;
-    policy::may_post(&known.membership, caller.address.account)?;
-    if policy::names_head(&known.membership, &header) {
-        policy::check_scheme(&known.membership, &header, &envelope)?;
-        let devices = services.directory.devices(&known.recipients).await?;
-        policy::check_wraps(&known.membership, caller.address, &envelope, &devices)?;
-    } else if header.membership_index > known.membership.index() {
-        return Err(RejectCode::StaleMembership.into());
+    let devices = services.directory.devices(&known.recipients).await?;
+    let checked = policy::check(&known.membership, caller.address, &header, &envelope, &devices);
+    if checked.is_err() {
+        header.membership_index = u64::MAX;
+        header.membership_head = Digest::ZERO;
     }
-    // A header that names an earlier head may be a resend from before the change. Only the writer's
-    // transaction can tell: it answers with the first place, or refuses.
     let (answer, waiting) = oneshot::channel();
     let message = NewMessage { header, envelope };
     let job = Job { message, recipients: Arc::clone(&known.recipients), answer };
     services.writers.submit(job).await?;
-    Ok(Queued(waiting))
+    Ok(Queued { answer: waiting, unless_resent: checked.err() })
 }
 
 fn read_header(envelope: &Envelope, caller: Caller) -> Result<Header, Reject> {

@@ -5,7 +5,7 @@ use chat_core::codec::{Bytes, Digest};
 use chat_core::envelope::{Envelope, Suite, WrapScheme};
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
 use chat_core::id::{ConversationId, DeviceId};
-use chat_core::membership::{Allowed, Change, ConversationKind, Policy};
+use chat_core::membership::{Allowed, Change, ConversationKind, Policy, Role};
 use chat_core::receipt::ReceiptKind;
 use chat_core::reject::RejectCode;
 use relay_server::testing::TestRelay;
@@ -45,9 +45,17 @@ async fn a_resend_gets_the_first_answer_and_is_delivered_once() {
     assert_eq!(alices.send_message(&first).await, Ok(1));
     assert_eq!(alices.send_message(&second).await, Ok(2));
     assert_eq!(alices.send_message(&first).await, Ok(1));
-    // Also when the membership has moved on.
+    // Also when devices and members have changed, and the sender itself is gone.
+    bob.with_another_device().await;
+    assert_eq!(alices.send_message(&first).await, Ok(1));
     alice.change(&mut group, add(&carol)).await.unwrap();
     assert_eq!(alices.send_message(&first).await, Ok(1));
+    let role = Change::SetRole { account: bob.account, role: Role::Admin };
+    alice.change(&mut group, role).await.unwrap();
+    alice.change(&mut group, Change::Leave).await.unwrap();
+    assert_eq!(alices.send_message(&second).await, Ok(2));
+    let third = alice.message(&group, &[&bob, &carol]).seal();
+    assert_eq!(alices.send_message(&third).await.unwrap_err().code, RejectCode::NotAMember);
 
     assert_eq!(bobs.delivery().await.0, 1);
     assert_eq!(bobs.delivery().await.0, 2);
