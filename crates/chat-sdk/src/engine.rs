@@ -70,6 +70,8 @@ enum Done {
 enum Input {
     Order(Option<Order>),
     Nudged,
+    /// A job has panicked; its transaction has left no trace.
+    Crashed(tokio::task::JoinError),
     Report(u64, Report),
     Done(Done),
     Timer(Timer),
@@ -130,7 +132,6 @@ pub(crate) struct Engine {
     busy: HashSet<ConversationId>,
     inbox: Vec<Inbound>,
     receiving: bool,
-    learning: BTreeSet<AccountId>,
     told: HashMap<(ConversationId, ReceiptKind), Sequence>,
     unconfirmed: Vec<Told>,
     /// The ping whose answer says that these receipts were read.
@@ -160,7 +161,6 @@ impl Engine {
             busy: HashSet::new(),
             inbox: Vec::new(),
             receiving: false,
-            learning: BTreeSet::new(),
             told: HashMap::new(),
             unconfirmed: Vec::new(),
             confirming: None,
@@ -188,8 +188,7 @@ impl Engine {
             Some((link, report)) = self.reports.recv() => Input::Report(link, report),
             Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => match done {
                 Ok(done) => Input::Done(done),
-                // A job that panicked; its transaction left no trace.
-                Err(error) => Input::Done(Done::Aside(Err(Kind::Internal.because(error)))),
+                Err(error) => Input::Crashed(error),
             },
             () = hub.nudge.notified() => Input::Nudged,
             timer = self.timers.next() => Input::Timer(timer),
@@ -200,6 +199,12 @@ impl Engine {
         match input {
             Input::Order(order) => return Ok(self.obey(order).await),
             Input::Nudged => self.look_around().await?,
+            Input::Crashed(error) => {
+                // Which job it was is not known, so nothing is taken to be under way any more.
+                self.busy.clear();
+                self.receiving = false;
+                return Err(Kind::Internal.because(error));
+            }
             Input::Report(link, report) if link == self.link => self.on_report(report)?,
             Input::Report(..) => {}
             Input::Done(Done::Linked(outcome)) => self.on_linked(outcome),
@@ -406,14 +411,12 @@ impl Engine {
 
     fn spawn_learn(&mut self, accounts: BTreeSet<AccountId>) {
         for account in accounts {
-            if self.learning.insert(account) {
-                let hub = Arc::clone(&self.hub);
-                self.jobs.spawn(async move {
-                    let outcome = sync::learn(&hub, account).await;
-                    // What may pass is learned with the next connection, or when it is needed.
-                    Done::Aside(outcome.or_else(|e| if e.is_transient() { Ok(()) } else { Err(e) }))
-                });
-            }
+            let hub = Arc::clone(&self.hub);
+            self.jobs.spawn(async move {
+                let outcome = sync::learn(&hub, account).await;
+                // What may pass is learned with the next connection, or when it is needed.
+                Done::Aside(outcome.or_else(|e| if e.is_transient() { Ok(()) } else { Err(e) }))
+            });
         }
     }
 }

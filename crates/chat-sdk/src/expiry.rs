@@ -87,3 +87,89 @@ pub(crate) async fn scrub(hub: &Hub) -> Result<()> {
         outcome => outcome,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chat_core::id::MessageId;
+
+    use super::*;
+    use crate::message::{Draft, Timer};
+    use crate::receipts;
+    use crate::stage::{NOW, Person, alice_and_bob, later};
+
+    const FIVE_SECONDS: Duration = Duration::from_secs(5);
+
+    #[tokio::test]
+    async fn a_message_lives_until_its_deadline_and_no_longer() {
+        let (alice, mut bob, chat) = alice_and_bob().await;
+        let timer = Timer::after_sent(FIVE_SECONDS);
+        let brief = alice.says_with(chat, Draft::text("brief").expiring(timer)).await;
+        let (_, envelope) = alice.seals(chat, &mut [&mut bob]).await;
+        bob.opens(1, &envelope).await;
+
+        let early = erase(&bob, later(FIVE_SECONDS - Duration::from_millis(1))).await;
+        let due = erase(&bob, later(FIVE_SECONDS)).await;
+        let again = erase(&bob, later(FIVE_SECONDS)).await;
+
+        assert_eq!((early, due, again), (vec![], vec![brief], vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_timer_that_waits_for_reading_does_not_run_before() {
+        let (alice, mut bob, chat) = alice_and_bob().await;
+        let timer = Timer::after_seen(FIVE_SECONDS);
+        let brief = alice.says_with(chat, Draft::text("brief").expiring(timer)).await;
+        let (_, envelope) = alice.seals(chat, &mut [&mut bob]).await;
+        alice.is_told(brief, 1).await;
+        bob.opens(1, &envelope).await;
+
+        let unread = erase(&bob, later(Duration::from_secs(1_000_000))).await;
+        bob.write(move |tx, own, _| receipts::seen(tx, own, chat, NOW)).await;
+        let receipt = bob.receipts().await.remove(0);
+        let unheard = erase(&alice, later(FIVE_SECONDS)).await;
+        alice.write(move |tx, own, _| receipts::count(tx, own, receipt, NOW)).await;
+
+        assert_eq!((unread, unheard), (vec![], vec![]));
+        assert_eq!(erase(&bob, later(FIVE_SECONDS)).await, [brief]);
+        assert_eq!(erase(&alice, later(FIVE_SECONDS)).await, [brief]);
+    }
+
+    #[tokio::test]
+    async fn an_unsent_message_waits_however_short_its_timer() {
+        let (alice, _, chat) = alice_and_bob().await;
+        let timer = Timer::after_sent(Duration::from_millis(1));
+        let brief = alice.says_with(chat, Draft::text("brief").expiring(timer)).await;
+
+        assert_eq!(erase(&alice, later(FIVE_SECONDS)).await, []);
+        assert!(alice.has(brief).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_relay_may_erase_what_has_a_timer_and_nothing_else() {
+        let (alice, mut bob, chat) = alice_and_bob().await;
+        let kept = alice.says(chat, "for ever").await;
+        let (_, envelope) = alice.seals(chat, &mut [&mut bob]).await;
+        alice.is_told(kept, 1).await;
+        bob.opens(1, &envelope).await;
+        let timer = Timer::after_seen(FIVE_SECONDS);
+        let brief = alice.says_with(chat, Draft::text("brief").expiring(timer)).await;
+        let (_, envelope) = alice.seals(chat, &mut []).await;
+        bob.opens(2, &envelope).await;
+
+        let bob = &bob;
+        let deleted = move |message, sequence| {
+            bob.write(move |tx, _, _| erase_deleted(tx, chat, message, sequence, NOW))
+        };
+
+        assert!(!deleted(kept, 1).await);
+        assert!(deleted(brief, 2).await);
+        assert!(!deleted(brief, 2).await);
+    }
+
+    async fn erase(person: &Person, now: Timestamp) -> Vec<MessageId> {
+        let due = person.write(move |tx, _, _| erase_due(tx, now)).await;
+        due.into_iter().map(|(_, message)| message).collect()
+    }
+}

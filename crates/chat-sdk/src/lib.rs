@@ -78,11 +78,14 @@ mod recipients;
 pub mod relay;
 mod sealing;
 mod sending;
+#[cfg(test)]
+mod stage;
 pub mod store;
 mod sync;
 pub mod transport;
 pub mod verification;
 
+pub use chat_core::envelope::{Expiry, ExpiryMode, WrapScheme};
 pub use chat_core::membership::{Allowed, ConversationKind, Policy, Role};
 pub use chat_core::time::Timestamp;
 

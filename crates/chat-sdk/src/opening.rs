@@ -348,3 +348,6 @@ fn rename(
     let title = Some(title).filter(|title| !title.is_empty());
     Ok(allowed && conversations::set_title(tx, header.conversation, title)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,6 @@ fn content(own: &Own, message: &MessageRow, counted: (u64, Digest)) -> Result<Co
 
 /// The sessions with each device, started with its bundle where there is none; or the devices
 /// whose bundle is missing.
-#[expect(clippy::type_complexity, reason = "either all of them, or those that are missing")]
 fn ready_sessions(
     tx: &Transaction<'_>,
     own: &Own,
@@ -229,3 +228,6 @@ fn refused(error: SealError) -> Error {
     };
     kind.because(error)
 }
+
+#[cfg(test)]
+mod tests;

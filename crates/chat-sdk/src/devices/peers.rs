@@ -62,16 +62,17 @@ pub async fn find(context: &Context, username: &str) -> Result<Contact> {
     if let Some(peer) = context.store.read(move |tx| peers::by_username(tx, &name)).await? {
         return Ok(Contact { account: peer.account, username: peer.username });
     }
-    let found = context.relay.account_by_name(username).await?;
+    let account = context.relay.account_by_name(username).await?.account;
     // SECURITY: the relay could answer with any account; who it is shows by safety number only,
     // but it may not answer with one that it has called otherwise before.
-    if context.store.read(move |tx| peers::load(tx, found.account)).await?.is_some()
-        || found.account == context.own.account()
-    {
-        return Err(Kind::NotVerified.into());
+    match context.store.read(move |tx| peers::load(tx, account)).await? {
+        _ if account == context.own.account() => return Err(Kind::NotVerified.into()),
+        Some(peer) if peer.username != username => return Err(Kind::NotVerified.into()),
+        // The engine has met them while we asked.
+        Some(_) => {}
+        None => drop(fetch(context, account).await?.into_devices()?),
     }
-    fetch(context, found.account).await?.into_devices()?;
-    Ok(Contact { account: found.account, username: username.to_owned() })
+    Ok(Contact { account, username: username.to_owned() })
 }
 
 /// Somebody whose devices are known, by id.

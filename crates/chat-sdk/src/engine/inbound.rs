@@ -78,10 +78,15 @@ impl Engine {
     }
 
     fn on_connected(&mut self, epoch: u64) {
-        let Phase::Linked(wire) = std::mem::replace(&mut self.phase, Phase::Offline) else {
-            return;
-        };
-        self.enter(Phase::Up(wire), ConnectionState::Connected);
+        match std::mem::replace(&mut self.phase, Phase::Offline) {
+            Phase::Linked(wire) => self.enter(Phase::Up(wire), ConnectionState::Connected),
+            // A greeting that comes twice changes nothing.
+            phase => {
+                self.phase = phase;
+                return;
+            }
+        }
+        self.hub.nudge.notify_one();
         let (hub, link) = (Arc::clone(&self.hub), self.link);
         self.jobs.spawn(async move { Done::Resumed(link, sync::resume(&hub, epoch).await) });
     }
