@@ -13,7 +13,7 @@ const FOLDER: &str = "docs/protocol/vectors";
 
 /// Rewrites every vector, then prints git's view of the folder.
 pub(crate) fn run() -> Result<(), Failure> {
-    let mut writing = cargo(["test", "--locked", "-p", "chat-crypto"]);
+    let mut writing = cargo(["test", "--locked", "-p", "chat-core", "-p", "chat-crypto"]);
     run_command(writing.env("SEALWIRE_VECTORS", "write"))?;
 
     let written = std::fs::read_dir(root().join(FOLDER)).map_or(0, Iterator::count);

@@ -4,10 +4,12 @@ use chat_core::codec::{Bytes, DecodeError, Digest, List, from_bytes, to_bytes};
 use chat_core::envelope::{self, Envelope, Expiry, ExpiryMode, Header, Suite, Wrap, WrapScheme};
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
 use chat_core::id::{AccountId, ConversationId, DeviceId, MessageId};
+use chat_core::receipt::{Receipt, ReceiptKind, SignedReceipt};
+use chat_core::receipt::{Receipt, ReceiptKind, SignedReceipt};
 use chat_core::reject::RejectCode;
 use chat_core::time::Timestamp;
 
-use crate::people::{NOON, Person};
+use crate::people::{NOON, Person, sign_with};
 
 #[test]
 fn client_frames_survive_both_encodings() {
@@ -88,18 +90,20 @@ fn the_binding_changes_with_every_part() {
     assert_eq!(without_wraps.binding(), envelope.binding());
 }
 
-fn client_frames() -> Vec<ClientFrame> {
+pub(crate) pub(crate) fn client_frames() -> Vec<ClientFrame> {
     let conversation = ConversationId::from_bytes([4; 16]);
     vec![
         ClientFrame::Authenticate { token: "a.b.c".to_owned() },
         ClientFrame::Send { request: 1, envelope: envelope() },
         ClientFrame::Acknowledge { conversation, up_to: 9 },
+        ClientFrame::Receipt { receipt: receipt() },
         ClientFrame::Typing { conversation, state: Typing::Started },
         ClientFrame::Ping { request: 2 },
+        ClientFrame::Receipt { receipt: receipt() },
     ]
 }
 
-fn relay_frames() -> Vec<RelayFrame> {
+pub(crate) pub(crate) fn relay_frames() -> Vec<RelayFrame> {
     let conversation = ConversationId::from_bytes([4; 16]);
     let message = MessageId::from_bytes([6; 16]);
     let address = Person::new(1).address(1);
@@ -109,6 +113,7 @@ fn relay_frames() -> Vec<RelayFrame> {
         RelayFrame::Deliver { sequence: 2, at: NOON, envelope: envelope() },
         RelayFrame::Deleted { conversation, sequence: 2, message },
         RelayFrame::CaughtUp,
+        RelayFrame::Receipt { receipt: receipt() },
         RelayFrame::Typing { conversation, sender: address, state: Typing::Stopped },
         RelayFrame::Membership { conversation, index: 3 },
         RelayFrame::DevicesChanged { account: address.account, number: 2 },
@@ -116,7 +121,27 @@ fn relay_frames() -> Vec<RelayFrame> {
         RelayFrame::Draining { return_after_ms: 500 },
         RelayFrame::Reject { request: Some(1), reject: RejectCode::RateLimited.into() },
         RelayFrame::Pong { request: 2 },
+        RelayFrame::Receipt { receipt: receipt() },
     ]
+}
+
+fn receipt() -> SignedReceipt {
+    let signer = Person::new(1).address(1);
+    let receipt = Receipt {
+        conversation: ConversationId::from_bytes([4; 16]),
+        reader: signer,
+        kind: ReceiptKind::Seen,
+        up_to: 2,
+        at: NOON,
+    };
+    SignedReceipt { signer, receipt: sign_with(&Person::device_key(1), &receipt) }
+}
+
+fn receipt() -> SignedReceipt {
+    let reader = Person::new(2).address(2);
+    let conversation = ConversationId::from_bytes([4; 16]);
+    let receipt = Receipt { conversation, reader, kind: ReceiptKind::Seen, up_to: 2, at: NOON };
+    SignedReceipt { signer: reader, receipt: sign_with(&Person::device_key(2), &receipt) }
 }
 
 fn envelope() -> Envelope {
