@@ -5,7 +5,6 @@ use chat_core::envelope::{self, Envelope, Expiry, ExpiryMode, Header, Suite, Wra
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
 use chat_core::id::{AccountId, ConversationId, DeviceId, MessageId};
 use chat_core::receipt::{Receipt, ReceiptKind, SignedReceipt};
-use chat_core::receipt::{Receipt, ReceiptKind, SignedReceipt};
 use chat_core::reject::RejectCode;
 use chat_core::time::Timestamp;
 
@@ -90,7 +89,7 @@ fn the_binding_changes_with_every_part() {
     assert_eq!(without_wraps.binding(), envelope.binding());
 }
 
-pub(crate) pub(crate) fn client_frames() -> Vec<ClientFrame> {
+pub(crate) fn client_frames() -> Vec<ClientFrame> {
     let conversation = ConversationId::from_bytes([4; 16]);
     vec![
         ClientFrame::Authenticate { token: "a.b.c".to_owned() },
@@ -99,11 +98,10 @@ pub(crate) pub(crate) fn client_frames() -> Vec<ClientFrame> {
         ClientFrame::Receipt { receipt: receipt() },
         ClientFrame::Typing { conversation, state: Typing::Started },
         ClientFrame::Ping { request: 2 },
-        ClientFrame::Receipt { receipt: receipt() },
     ]
 }
 
-pub(crate) pub(crate) fn relay_frames() -> Vec<RelayFrame> {
+pub(crate) fn relay_frames() -> Vec<RelayFrame> {
     let conversation = ConversationId::from_bytes([4; 16]);
     let message = MessageId::from_bytes([6; 16]);
     let address = Person::new(1).address(1);
@@ -121,7 +119,6 @@ pub(crate) pub(crate) fn relay_frames() -> Vec<RelayFrame> {
         RelayFrame::Draining { return_after_ms: 500 },
         RelayFrame::Reject { request: Some(1), reject: RejectCode::RateLimited.into() },
         RelayFrame::Pong { request: 2 },
-        RelayFrame::Receipt { receipt: receipt() },
     ]
 }
 
@@ -135,13 +132,6 @@ fn receipt() -> SignedReceipt {
         at: NOON,
     };
     SignedReceipt { signer, receipt: sign_with(&Person::device_key(1), &receipt) }
-}
-
-fn receipt() -> SignedReceipt {
-    let reader = Person::new(2).address(2);
-    let conversation = ConversationId::from_bytes([4; 16]);
-    let receipt = Receipt { conversation, reader, kind: ReceiptKind::Seen, up_to: 2, at: NOON };
-    SignedReceipt { signer: reader, receipt: sign_with(&Person::device_key(2), &receipt) }
 }
 
 fn envelope() -> Envelope {

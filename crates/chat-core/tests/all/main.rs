@@ -6,4 +6,3 @@ mod frames;
 mod people;
 mod prekeys;
 mod vectors;
-mod vectors;

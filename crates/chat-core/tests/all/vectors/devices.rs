@@ -16,9 +16,9 @@ const IDENTITY_SEED: [u8; 32] = [1; 32];
 fn device_lists_are_as_written() {
     let alice = Person::new(1);
     let lists = lists(&alice);
-    let verified = lists.each_ref().map(|published| {
-        AccountDevices::verify(alice.account, published.clone()).unwrap()
-    });
+    let verified = lists
+        .each_ref()
+        .map(|published| AccountDevices::verify(alice.account, published.clone()).unwrap());
     let fork = alice.list(2, verified[0].list().digest(), &[1, 3], &[]);
     let unlinked = alice.list(2, Digest::of(b"elsewhere"), &[1, 2], &[]);
     let offered = [lists.to_vec(), vec![fork, unlinked]].concat();

@@ -16,6 +16,7 @@ fn frames_are_as_written() {
         "frames.json",
         &json!({
             "specification": "wire.md §3",
+            "about": "Each frame in both encodings; signatures are by the Ed25519 seed 0x65 × 32.",
             "client": client_frames().iter().map(both).collect::<Vec<_>>(),
             "relay": relay_frames().iter().map(both).collect::<Vec<_>>(),
             "refused_from_client": refused(),

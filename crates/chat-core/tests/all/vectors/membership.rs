@@ -36,13 +36,13 @@ fn a_membership_log_is_as_written() {
         .collect();
     let membership = membership.unwrap();
     let refused = refused(&membership);
+    let people = [ALICE, BOB, CAROL, DAVE].map(|number| device(&Person::new(number), number));
 
     check(
         "membership.json",
         &json!({
             "specification": "membership.md",
-            "people": [ALICE, BOB, CAROL, DAVE]
-                .map(|number| device(&Person::new(number), number)),
+            "people": people,
             "conversation": hex(membership.id().as_bytes()),
             "log": log,
             "refused_after_the_log": refused,
@@ -76,7 +76,11 @@ fn refused(membership: &Membership) -> Vec<Value> {
     let cases = [
         ("the author is no member", DAVE, stale.clone()),
         ("another place", BOB, MembershipEntry { index: 8, ..stale.clone() }),
-        ("another previous entry", BOB, MembershipEntry { previous: Digest::ZERO, ..stale.clone() }),
+        (
+            "another previous entry",
+            BOB,
+            MembershipEntry { previous: Digest::ZERO, ..stale.clone() },
+        ),
         ("earlier than the entry before", BOB, MembershipEntry { at: NOON, ..stale.clone() }),
         ("another version", BOB, MembershipEntry { version: 2, ..stale.clone() }),
         ("no conversation", BOB, MembershipEntry { conversation: None, ..stale.clone() }),
@@ -155,6 +159,7 @@ fn removed_device(membership: &Membership) -> Vec<Value> {
     let entry = next(Some(membership), BOB, Change::Remove { account: account(CAROL) });
     let (signed_entry, _) = sign(BOB, &entry);
     [("after the entry", 1), ("in the moment of the entry", 0)]
+        .into_iter()
         .map(|(removed, later)| {
             let at = Timestamp::from_millis(entry.at.as_millis() + later);
             let published = bob.list(1, Digest::ZERO, &[9], &[(BOB, at)]);
@@ -167,7 +172,7 @@ fn removed_device(membership: &Membership) -> Vec<Value> {
                 "verdict": verdict,
             })
         })
-        .to_vec()
+        .collect()
 }
 
 fn next(membership: Option<&Membership>, author: u8, change: Change) -> MembershipEntry {
@@ -246,7 +251,8 @@ fn role(number: u8, role: Role) -> Change {
 }
 
 fn members<const MAX: usize>(members: &[(u8, Role)]) -> List<Member, MAX> {
-    let members = members.iter().map(|(number, role)| Member { account: account(*number), role: *role });
+    let members =
+        members.iter().map(|(number, role)| Member { account: account(*number), role: *role });
     List::new(members.collect()).unwrap()
 }
 

@@ -42,7 +42,8 @@ fn array(items: &[Vec<u8>]) -> Vec<u8> {
 
 pub(super) fn map(fields: &[(u64, Vec<u8>)]) -> Vec<u8> {
     assert!(fields.is_sorted_by(|(one, _), (next, _)| one < next));
-    let fields: Vec<_> = fields.iter().flat_map(|(key, value)| [uint(*key), value.clone()]).collect();
+    let fields: Vec<_> =
+        fields.iter().flat_map(|(key, value)| [uint(*key), value.clone()]).collect();
     [head(5, fields.len() as u64 / 2), fields.concat()].concat()
 }
 
