@@ -31,7 +31,9 @@ use chat_core::signed::Verified;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitStream};
 use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use self::outbound::Outbound;
 use crate::delivery::{Delivery, Outcome, Want};
@@ -156,7 +158,7 @@ struct Connection {
     outbound: Outbound,
     delivery: Delivery,
     sends: FuturesUnordered<BoxFuture<'static, RelayFrame>>,
-    reading: Option<BoxFuture<'static, Read>>,
+    reading: Option<AbortOnDropHandle<Read>>,
     certificate: Option<Verified<DeviceCertificate>>,
     heard_at: Instant,
     pinged_at: Instant,
@@ -327,10 +329,12 @@ impl Connection {
         }
     }
 
-    fn read(&self, want: Want) -> BoxFuture<'static, Read> {
+    /// Reads on a task of its own: the store hands its connections out in turn, and one that was
+    /// handed to a reader nobody polls, while this loop waits for another, is handed to nobody else.
+    fn read(&self, want: Want) -> AbortOnDropHandle<Read> {
         let services = self.services.clone();
         let address = self.caller.address;
-        async move {
+        let read = async move {
             services.metrics.log_reads.add(1);
             let storage = &services.storage;
             match want {
@@ -348,8 +352,8 @@ impl Connection {
                 tokio::time::sleep(STORE_RETRY).await;
             }
             read
-        })
-        .boxed()
+        });
+        AbortOnDropHandle::new(tokio::spawn(read))
     }
 
     fn has_read(&mut self, read: Read) {
@@ -379,13 +383,13 @@ impl Connection {
 
     fn answer(&mut self, frame: &RelayFrame) {
         if let RelayFrame::Reject { reject, .. } = frame {
+            tracing::debug!(address = %self.caller.address, code = reject.code.code(), "refused");
             self.services.metrics.rejected(reject.code);
         }
         self.outbound.push(frame);
     }
 
     fn refuse(&mut self, request: Option<u32>, reject: Reject) {
-        tracing::debug!(address = %self.caller.address, code = reject.code.code(), "refused");
         self.answer(&RelayFrame::Reject { request, reject });
     }
 
@@ -428,10 +432,13 @@ async fn accepted(request: u32, queued: send::Queued) -> RelayFrame {
 }
 
 /// Waits for what is being read; forever if nothing is.
-async fn wait(reading: &mut Option<BoxFuture<'static, Read>>) -> Read {
-    match reading {
-        Some(read) => read.await,
-        None => std::future::pending().await,
+async fn wait(reading: &mut Option<AbortOnDropHandle<Read>>) -> Read {
+    let Some(reading) = reading else { return std::future::pending().await };
+    match reading.await.map_err(JoinError::try_into_panic) {
+        Ok(read) => read,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Only the end of the runtime takes a task away, and this one with it.
+        Err(Err(_)) => std::future::pending().await,
     }
 }
 
