@@ -17,7 +17,7 @@
 //! | [`writer`], [`acknowledgements`] | group commit of messages and of cursors |
 //! | [`registry`], [`dispatcher`], [`delivery`] | who is connected, what they hear of, what they are sent |
 //! | [`http`], [`socket`], [`connection`], [`encoding`] | REST and WebSockets |
-//! | [`janitor`], [`metrics`] | housekeeping, counters |
+//! | [`janitor`], [`metrics`], [`logging`] | housekeeping, counters, what may be logged |
 //! | [`testing`] | a relay in this process, for tests and examples |
 //!
 //! Absent on purpose: chat-crypto. What could open a message is not in this program.
@@ -43,6 +43,7 @@ pub mod encoding;
 pub mod http;
 pub mod janitor;
 pub mod limits;
+pub mod logging;
 pub mod metrics;
 pub mod policy;
 pub mod random;

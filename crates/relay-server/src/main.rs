@@ -3,6 +3,7 @@
 //! `relay-server serve` needs nothing: SQLite, keys and all data are kept in `./sealwire-data`, and
 //! it listens on loopback.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use relay_server::Relay;
 use relay_server::clock::SystemClock;
 use relay_server::config::{Config, Database, Problems, Settings, without_password};
-use tracing_subscriber::EnvFilter;
+use relay_server::logging::filter;
 
 /// Clients are told to come back within this time when the relay leaves.
 const RETURN_WITHIN: Duration = Duration::from_secs(20);
@@ -126,8 +127,8 @@ impl Flags {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("SEALWIRE_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let wanted = std::env::var("SEALWIRE_LOG").unwrap_or_else(|_| "info".to_owned());
+    tracing_subscriber::fmt().with_env_filter(filter(&wanted)).with_writer(std::io::stderr).init();
     match run(Cli::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -159,17 +160,22 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     };
     let node = config.node.clone();
     let relay = Relay::start(config, Arc::new(SystemClock)).await?;
-    println!("Sealwire relay {}", env!("CARGO_PKG_VERSION"));
-    println!("  listens on  {}", relay.address());
-    println!("  clients use {}", relay.origin());
-    println!("  data in     {place}");
+    say(&format!("Sealwire relay {}", env!("CARGO_PKG_VERSION")));
+    say(&format!("  listens on  {}", relay.address()));
+    say(&format!("  clients use {}", relay.origin()));
+    say(&format!("  data in     {place}"));
     if let Some(node) = node {
-        println!("  node        {node}");
+        say(&format!("  node        {node}"));
     }
-    let drained = until_told().await;
-    println!("Leaving ({drained}).");
+    let why = until_told().await;
+    say(&format!("Leaving ({why})."));
     relay.drain(RETURN_WITHIN).await;
     Ok(())
+}
+
+/// Prints a line, unless nobody listens any more: a relay does not end because its terminal did.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Waits for Ctrl-C or, from whoever runs services, for SIGTERM.

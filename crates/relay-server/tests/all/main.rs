@@ -4,12 +4,14 @@
 #![allow(clippy::indexing_slicing, unreachable_pub)]
 
 mod accounts;
+mod cli;
 mod conversations;
 mod delivery;
 mod devices;
 mod expiry;
 mod frames;
 mod limits;
+mod logs;
 mod messages;
 mod nodes;
 mod people;
