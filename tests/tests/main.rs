@@ -1,10 +1,13 @@
 //! The stories.
 
 mod account;
+mod crash;
+mod durability;
 mod groups;
 mod interruptions;
 mod messages;
 mod people;
+mod process;
 mod several_devices;
 mod tidy;
 mod vanishing;
