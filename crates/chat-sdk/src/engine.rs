@@ -25,6 +25,7 @@ use chat_core::frame::ClientFrame;
 use chat_core::id::{AccountId, ConversationId, MessageId};
 use chat_core::limits::{DEAD_AFTER, HEARTBEAT_EVERY};
 use chat_core::receipt::{ReceiptKind, Sequence};
+use chat_core::reject::RejectCode;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -42,6 +43,8 @@ use crate::{expiry, sync};
 
 /// How many reports wait before the link is read no further: the relay's window, twice.
 const REPORTS_MAX: usize = 64;
+/// How long a client stays away after another process of the same device took its place.
+const GIVE_WAY_FOR: Duration = Duration::from_secs(60);
 
 /// What an app wants of the engine.
 #[derive(Debug)]
@@ -334,6 +337,10 @@ impl Engine {
         }
         self.drop_link();
         let asked = error.retry_after().max(self.return_after.take()).unwrap_or_default();
+        // Another process of this device has connected; two that do not give way would take the
+        // connection from each other for ever.
+        let is_displaced = error.reject().is_some_and(|r| r.code == RejectCode::Displaced);
+        let asked = if is_displaced { asked.max(GIVE_WAY_FOR) } else { asked };
         let pause = asked + self.backoff.pause(self.failures, &mut self.hub.context.rng());
         self.failures = self.failures.saturating_add(1);
         let until = self.hub.now().after(pause);

@@ -144,12 +144,11 @@ pub(crate) enum Remedy {
 /// Notes that the relay did not take a message of ours.
 pub(crate) fn rejected(tx: &Transaction<'_>, id: MessageId, reject: &Reject) -> Result<Remedy> {
     let Some(message) = messages::load(tx, id)? else { return Ok(Remedy::Wait(Duration::ZERO)) };
-    let attempts = outbox::oldest(tx, message.conversation)?
-        .filter(|oldest| oldest.message == id)
-        .map_or(0, |oldest| oldest.attempts);
+    let oldest = outbox::oldest(tx, message.conversation)?.filter(|oldest| oldest.message == id);
+    let (attempts, reseals) = oldest.map_or((0, 0), |oldest| (oldest.attempts, oldest.reseals));
     let remedy = match reject.code {
-        RejectCode::StaleMembership if attempts < RESEALS_MAX => Remedy::CatchUp,
-        RejectCode::StaleDevices if attempts < RESEALS_MAX => Remedy::FetchLists,
+        RejectCode::StaleMembership if reseals < RESEALS_MAX => Remedy::CatchUp,
+        RejectCode::StaleDevices if reseals < RESEALS_MAX => Remedy::FetchLists,
         code if code.is_transient() => {
             let asked = reject.retry_after_ms.map(Duration::from_millis);
             Remedy::Wait(asked.unwrap_or_else(|| pause(attempts)))

@@ -22,13 +22,14 @@ use crate::outbox::{self, Remedy};
 use crate::recipients::Bundles;
 use crate::sealing::{self, Step};
 use crate::store::{conversations, outbox as rows, peers};
-use crate::sync::learn;
+use crate::sync::{is_about_us, learn};
 
 /// How many lists and bundles are fetched for one message before it has to wait.
 const ROUNDS: usize = 8;
 
 /// Brings the oldest unsent message of a conversation to the point where it can be sent. After a
-/// failure that may pass this waits its pause, and gives [`Step::Idle`].
+/// failure that may pass this waits its pause, and gives [`Step::Idle`]; after one that may not,
+/// the message has failed, so that it does not stand in the way of the next.
 ///
 /// # Errors
 ///
@@ -40,6 +41,10 @@ pub(crate) async fn prepare(hub: &Hub, conversation: ConversationId) -> Result<S
             let postpone = move |tx: &Transaction<'_>| outbox::postpone(tx, conversation);
             let pause = hub.context.store.write(postpone).await?;
             hub.context.clock.pause(error.retry_after().unwrap_or(pause)).await;
+            Ok(Step::Idle)
+        }
+        Err(error) if !is_about_us(error.kind()) => {
+            refuse_oldest(hub, conversation, error.kind()).await?;
             Ok(Step::Idle)
         }
         outcome => outcome,
@@ -62,7 +67,7 @@ async fn attempt(hub: &Hub, conversation: ConversationId) -> Result<Step> {
             return Err(Kind::Unavailable.into());
         }
         match step {
-            Step::Lists(accounts) => fetch_lists(hub, conversation, accounts).await?,
+            Step::Lists(accounts) => fetch_lists(hub, accounts).await?,
             Step::Bundles(missing) => fetch_bundles(hub, missing, &mut bundles).await?,
             Step::Refused(id, kind) => {
                 rounds = 0;
@@ -73,28 +78,23 @@ async fn attempt(hub: &Hub, conversation: ConversationId) -> Result<Step> {
     }
 }
 
-async fn fetch_lists(
-    hub: &Hub,
-    conversation: ConversationId,
-    accounts: BTreeSet<AccountId>,
-) -> Result<()> {
+async fn fetch_lists(hub: &Hub, accounts: BTreeSet<AccountId>) -> Result<()> {
     for account in accounts {
         let outcome = match learn(hub, account).await {
             // A list that is not believed is warned of there; here it is why nothing can be sent.
             Ok(()) => devices::current(&hub.context, &[account]).await.map(drop),
             outcome => outcome,
         };
-        let Err(error) = outcome else { continue };
-        if error.is_transient() {
-            return Err(error);
-        }
-        let oldest = hub.context.store.read(move |tx| rows::oldest(tx, conversation)).await?;
-        if let Some(oldest) = oldest {
-            refuse(hub, conversation, oldest.message, error.kind()).await?;
-        }
-        return Ok(());
+        outcome?;
     }
     Ok(())
+}
+
+async fn refuse_oldest(hub: &Hub, conversation: ConversationId, kind: Kind) -> Result<()> {
+    match hub.context.store.read(move |tx| rows::oldest(tx, conversation)).await? {
+        Some(oldest) => refuse(hub, conversation, oldest.message, kind).await,
+        None => Ok(()),
+    }
 }
 
 async fn fetch_bundles(

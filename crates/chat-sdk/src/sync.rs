@@ -101,7 +101,7 @@ async fn prepare(hub: &Hub, batch: &[Inbound]) -> Result<()> {
         pass_over(catch_up(hub, conversation).await)?;
     }
     for account in accounts {
-        learn(hub, account).await?;
+        pass_over(learn(hub, account).await)?;
     }
     Ok(())
 }
@@ -115,7 +115,8 @@ fn pass_over(outcome: Result<()>) -> Result<()> {
     }
 }
 
-fn is_about_us(kind: Kind) -> bool {
+/// Tells what concerns the whole client from what concerns one message or one conversation.
+pub(crate) fn is_about_us(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::LoggedOut | Kind::DeviceRemoved | Kind::Closed | Kind::StoreFailed | Kind::Internal
@@ -326,7 +327,7 @@ pub(crate) async fn resume(hub: &Hub, epoch: u64) -> Result<Vec<ClientFrame>> {
     catch_up_all(hub, &listed).await?;
     let mut frames = unacknowledged(hub, &listed).await?;
     frames.extend(fetch_receipts(hub).await?);
-    learn(hub, hub.context.own.account()).await?;
+    pass_over(learn(hub, hub.context.own.account()).await)?;
     if let Err(error) = prekeys::replenish(&hub.context, occasion).await {
         if error.is_transient() {
             return Err(error);
@@ -408,8 +409,7 @@ async fn fetch_receipts(hub: &Hub) -> Result<Vec<ClientFrame>> {
             Ok(found) => {
                 batch.extend(found.receipts.into_iter().map(|r| Inbound::Receipt(Box::new(r))));
             }
-            Err(error) if matches!(error.kind(), Kind::NotAMember | Kind::NotFound) => {}
-            Err(error) => return Err(error),
+            Err(error) => pass_over(Err(error))?,
         }
     }
     if batch.is_empty() {

@@ -166,6 +166,20 @@ async fn a_relay_that_always_calls_it_stale_is_not_believed_for_ever() {
 }
 
 #[tokio::test]
+async fn many_failures_that_may_pass_do_not_use_up_the_patience_for_others() {
+    let (alice, mut bob, chat) = alice_and_bob().await;
+    let message = alice.says(chat, "hello").await;
+    alice.seals(chat, &mut [&mut bob]).await;
+    for _ in 0..100 {
+        rejects(&alice, message, RejectCode::Unavailable).await;
+    }
+
+    let remedy = rejects(&alice, message, RejectCode::StaleDevices).await;
+
+    assert_eq!(remedy, Remedy::FetchLists);
+}
+
+#[tokio::test]
 async fn who_was_removed_after_writing_is_told_so() {
     let (alice, bob, chat) = alice_and_bob().await;
     let message = bob.says(chat, "wait for me").await;

@@ -25,8 +25,10 @@ pub struct OutboxRow {
     pub conversation: ConversationId,
     /// The sealed bytes, once there are some.
     pub envelope: Option<Envelope>,
-    /// How many attempts have failed.
+    /// How many attempts have failed for a reason that may pass.
     pub attempts: u32,
+    /// How often the sealed bytes were dropped.
+    pub reseals: u32,
 }
 
 /// Adds a message at the end.
@@ -36,7 +38,8 @@ pub struct OutboxRow {
 /// [`Kind::StoreFailed`].
 pub fn push(tx: &Transaction<'_>, message: MessageId, conversation: ConversationId) -> Result<()> {
     tx.execute(
-        "INSERT INTO outbox (message, conversation, state, attempts) VALUES (?1, ?2, 1, 0)",
+        "INSERT INTO outbox (message, conversation, state, attempts, reseals)
+         VALUES (?1, ?2, 1, 0, 0)",
         params![message.as_bytes(), conversation.as_bytes()],
     )?;
     Ok(())
@@ -50,7 +53,7 @@ pub fn push(tx: &Transaction<'_>, message: MessageId, conversation: Conversation
 pub fn oldest(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Option<OutboxRow>> {
     let found = tx
         .prepare_cached(
-            "SELECT message, envelope, attempts FROM outbox
+            "SELECT message, envelope, attempts, reseals FROM outbox
              WHERE conversation = ?1 ORDER BY place LIMIT 1",
         )?
         .query_row([conversation.as_bytes()], |row| {
@@ -59,6 +62,7 @@ pub fn oldest(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Opti
                 conversation,
                 envelope: None,
                 attempts: row.get("attempts")?,
+                reseals: row.get("reseals")?,
             };
             Ok((row_of, row.get::<_, Option<Vec<u8>>>("envelope")?))
         })
@@ -112,7 +116,7 @@ pub fn seal(tx: &Transaction<'_>, message: MessageId, envelope: &Envelope) -> Re
 /// [`Kind::StoreFailed`].
 pub fn unseal(tx: &Transaction<'_>, message: MessageId) -> Result<()> {
     tx.execute(
-        "UPDATE outbox SET state = 1, envelope = NULL, attempts = attempts + 1 WHERE message = ?1",
+        "UPDATE outbox SET state = 1, envelope = NULL, reseals = reseals + 1 WHERE message = ?1",
         [message.as_bytes()],
     )?;
     Ok(())

@@ -149,7 +149,8 @@ CREATE TABLE outbox (
     conversation    BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
     state           INTEGER NOT NULL,  -- 1 queued, 2 sealed
     envelope        BLOB,              -- Envelope, CBOR: the bytes that every attempt sends
-    attempts        INTEGER NOT NULL,  -- how many have failed
+    attempts        INTEGER NOT NULL,  -- how many have failed for what may pass
+    reseals         INTEGER NOT NULL,  -- how often the bytes were dropped
     CHECK ((state = 2) = (envelope IS NOT NULL))
 ) STRICT;
 CREATE INDEX outbox_by_conversation ON outbox (conversation, place);
