@@ -2,7 +2,7 @@
 //!
 //! Absent: draining. [`RelayProcess::kill`] is SIGKILL, and dropping one is too.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener};
