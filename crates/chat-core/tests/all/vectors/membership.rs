@@ -47,6 +47,7 @@ fn a_membership_log_is_as_written() {
             "log": log,
             "refused_after_the_log": refused,
             "refused_beginnings": refused_beginnings(),
+            "direct": direct(),
             "removed_device": removed_device(&membership),
         }),
     );
@@ -151,6 +152,39 @@ fn refused_beginnings() -> Vec<Value> {
             broken(title, ALICE, &entry, &signed_entry, membership_error(error))
         })
         .collect()
+}
+
+/// Of two people: what they agreed on may change, who they are may not.
+fn direct() -> Value {
+    let both = [(ALICE, Role::Admin), (BOB, Role::Admin)];
+    let first = next(None, ALICE, creation(ConversationKind::Direct, &both));
+    let (signed_first, verified) = sign(ALICE, &first);
+    let membership = Membership::create(&verified).unwrap();
+    let policy = Policy { post: Allowed::Admins, ..Policy::DEFAULT };
+    let second = next(Some(&membership), BOB, Change::SetPolicy { policy });
+    let (signed_second, verified) = sign(BOB, &second);
+    let after = advance(Some(membership.clone()), &verified).unwrap();
+    let refused: Vec<_> = [
+        ("somebody is added", add(CAROL, Role::Member)),
+        ("somebody is removed", Change::Remove { account: account(ALICE) }),
+        ("somebody leaves", Change::Leave),
+        ("somebody gets another role", role(ALICE, Role::Member)),
+    ]
+    .into_iter()
+    .map(|(title, change)| {
+        let entry = next(Some(&after), BOB, change);
+        let (signed_entry, verified) = sign(BOB, &entry);
+        let error = advance(Some(after.clone()), &verified).unwrap_err();
+        broken(title, BOB, &entry, &signed_entry, membership_error(error))
+    })
+    .collect();
+    json!({
+        "log": [
+            shown(ALICE, &first, &signed_first, &membership),
+            shown(BOB, &second, &signed_second, &after),
+        ],
+        "refused_after_the_log": refused,
+    })
 }
 
 /// An entry counts if its device was not removed by then.
