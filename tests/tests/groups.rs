@@ -1,14 +1,25 @@
 //! Groups: who is in hears everything from then on, who is out hears nothing more.
 
 use chat_sdk::{Allowed, Event, Kind, Policy, Role, Status};
-use relay_server::testing::TestRelay;
+use chat_tests::on_both_stands;
+use chat_tests::stand::Stand;
 
 use crate::people::{people, texts, within};
 
-#[tokio::test]
-async fn a_group_hears_what_one_of_it_says() {
-    let relay = TestRelay::start().await;
-    let [mut alice, mut bob, mut carol] = people(&relay, ["alice", "bob", "carol"]).await;
+on_both_stands! {
+    a_group_hears_what_one_of_it_says,
+    a_message_is_delivered_when_everybody_has_it,
+    a_new_member_hears_what_is_said_from_then_on,
+    a_removed_member_reads_and_says_nothing_more,
+    who_was_removed_while_offline_learns_of_it_on_return,
+    who_leaves_is_gone_and_keeps_what_was_said,
+    two_admins_who_change_a_group_at_once_both_succeed,
+    a_message_sealed_for_an_older_membership_is_sealed_again,
+    what_the_rules_forbid_is_refused_before_it_is_sent,
+}
+
+async fn a_group_hears_what_one_of_it_says(relay: &Stand) {
+    let [mut alice, mut bob, mut carol] = people(relay, ["alice", "bob", "carol"]).await;
 
     let group = alice.client.create_group("Trip", &["bob", "carol"]).await.unwrap();
     let message = group.send("where to?").await.unwrap();
@@ -28,10 +39,8 @@ async fn a_group_hears_what_one_of_it_says() {
     }
 }
 
-#[tokio::test]
-async fn a_message_is_delivered_when_everybody_has_it() {
-    let relay = TestRelay::start().await;
-    let [mut alice, mut bob, carol] = people(&relay, ["alice", "bob", "carol"]).await;
+async fn a_message_is_delivered_when_everybody_has_it(relay: &Stand) {
+    let [mut alice, mut bob, carol] = people(relay, ["alice", "bob", "carol"]).await;
     let group = alice.client.create_group("", &["bob", "carol"]).await.unwrap();
     carol.client.go_offline().await.unwrap();
 
@@ -46,10 +55,8 @@ async fn a_message_is_delivered_when_everybody_has_it() {
     assert_eq!(only_bob, Status::Sent);
 }
 
-#[tokio::test]
-async fn a_new_member_hears_what_is_said_from_then_on() {
-    let relay = TestRelay::start().await;
-    let [alice, mut bob, mut dave] = people(&relay, ["alice", "bob", "dave"]).await;
+async fn a_new_member_hears_what_is_said_from_then_on(relay: &Stand) {
+    let [alice, mut bob, mut dave] = people(relay, ["alice", "bob", "dave"]).await;
     let group = alice.client.create_group("Trip", &["bob"]).await.unwrap();
     group.send("before dave").await.unwrap();
     assert_eq!(bob.hears().await, ["before dave"]);
@@ -67,10 +74,8 @@ async fn a_new_member_hears_what_is_said_from_then_on() {
     assert_eq!((bob.warnings, dave.warnings), (vec![], vec![]));
 }
 
-#[tokio::test]
-async fn a_removed_member_reads_and_says_nothing_more() {
-    let relay = TestRelay::start().await;
-    let [alice, mut bob, mut carol] = people(&relay, ["alice", "bob", "carol"]).await;
+async fn a_removed_member_reads_and_says_nothing_more(relay: &Stand) {
+    let [alice, mut bob, mut carol] = people(relay, ["alice", "bob", "carol"]).await;
     let group = alice.client.create_group("Trip", &["bob", "carol"]).await.unwrap();
     group.send("all of us").await.unwrap();
     assert_eq!(carol.hears().await, ["all of us"]);
@@ -90,10 +95,8 @@ async fn a_removed_member_reads_and_says_nothing_more() {
     assert_eq!(bob.only_conversation().await.members().await.unwrap().len(), 2);
 }
 
-#[tokio::test]
-async fn who_was_removed_while_offline_learns_of_it_on_return() {
-    let relay = TestRelay::start().await;
-    let [alice, mut bob, mut carol] = people(&relay, ["alice", "bob", "carol"]).await;
+async fn who_was_removed_while_offline_learns_of_it_on_return(relay: &Stand) {
+    let [alice, mut bob, mut carol] = people(relay, ["alice", "bob", "carol"]).await;
     let group = alice.client.create_group("Trip", &["bob", "carol"]).await.unwrap();
     group.send("all of us").await.unwrap();
     assert_eq!(carol.hears().await, ["all of us"]);
@@ -114,10 +117,8 @@ async fn who_was_removed_while_offline_learns_of_it_on_return() {
     assert_eq!(bob.hears().await, ["all of us", "the last that carol may read", "without carol"]);
 }
 
-#[tokio::test]
-async fn who_leaves_is_gone_and_keeps_what_was_said() {
-    let relay = TestRelay::start().await;
-    let [mut alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn who_leaves_is_gone_and_keeps_what_was_said(relay: &Stand) {
+    let [mut alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let group = alice.client.create_group("Trip", &["bob"]).await.unwrap();
     group.send("stay").await.unwrap();
     bob.message().await;
@@ -133,10 +134,8 @@ async fn who_leaves_is_gone_and_keeps_what_was_said() {
     within(alice.client.flush()).await.unwrap();
 }
 
-#[tokio::test]
-async fn two_admins_who_change_a_group_at_once_both_succeed() {
-    let relay = TestRelay::start().await;
-    let [alice, mut bob, _carol, _dave] = people(&relay, ["alice", "bob", "carol", "dave"]).await;
+async fn two_admins_who_change_a_group_at_once_both_succeed(relay: &Stand) {
+    let [alice, mut bob, _carol, _dave] = people(relay, ["alice", "bob", "carol", "dave"]).await;
     let group = alice.client.create_group("Trip", &["bob"]).await.unwrap();
     group.set_role("bob", Role::Admin).await.unwrap();
     bob.wait_for(|event| matches!(event, Event::Membership { index: 1, .. }).then_some(())).await;
@@ -155,10 +154,8 @@ async fn two_admins_who_change_a_group_at_once_both_succeed() {
     assert_eq!(at_bob.members().await.unwrap().len(), 4);
 }
 
-#[tokio::test]
-async fn a_message_sealed_for_an_older_membership_is_sealed_again() {
-    let relay = TestRelay::start().await;
-    let [alice, mut bob, mut carol] = people(&relay, ["alice", "bob", "carol"]).await;
+async fn a_message_sealed_for_an_older_membership_is_sealed_again(relay: &Stand) {
+    let [alice, mut bob, mut carol] = people(relay, ["alice", "bob", "carol"]).await;
     let group = alice.client.create_group("Trip", &["bob"]).await.unwrap();
     group.send("hello").await.unwrap();
     bob.message().await;
@@ -173,10 +170,8 @@ async fn a_message_sealed_for_an_older_membership_is_sealed_again() {
     assert_eq!(carol.message().await.id, message);
 }
 
-#[tokio::test]
-async fn what_the_rules_forbid_is_refused_before_it_is_sent() {
-    let relay = TestRelay::start().await;
-    let [alice, mut bob, _carol] = people(&relay, ["alice", "bob", "carol"]).await;
+async fn what_the_rules_forbid_is_refused_before_it_is_sent(relay: &Stand) {
+    let [alice, mut bob, _carol] = people(relay, ["alice", "bob", "carol"]).await;
     let policy = Policy { post: Allowed::Admins, ..Policy::DEFAULT };
     let group = alice.client.create_group_with("News", &["bob"], policy).await.unwrap();
     group.send("only I may speak").await.unwrap();

@@ -3,7 +3,7 @@
 use chat_sdk::{ConnectionState, Event, Policy, WrapScheme};
 use relay_server::testing::TestRelay;
 
-use crate::people::{Person, people, texts, within};
+use crate::people::{Person, open, people, texts, with_file, within};
 
 #[tokio::test]
 async fn a_relay_that_was_away_is_found_again_and_nothing_is_lost() {
@@ -71,6 +71,37 @@ async fn a_connection_that_comes_and_goes_doubles_nothing() {
     assert_eq!(heard.to_vec(), all);
     assert_eq!(texts(&bob.only_conversation().await).await, all);
     assert_eq!(bob.warnings, []);
+}
+
+#[tokio::test]
+async fn an_app_and_its_extension_on_one_store_show_each_message_once() {
+    let relay = TestRelay::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bob.store");
+    let [mut alice] = people(&relay, ["alice"]).await;
+    let app = with_file(&relay, "bob", &path).await;
+    let chat = alice.client.direct("bob").await.unwrap();
+
+    chat.send("to the app").await.unwrap();
+    let mut extension = open(&relay, &path).await;
+    for text in ["one", "two"] {
+        chat.send(text).await.unwrap();
+    }
+    while extension.message().await.text() != Some("two") {}
+    let at_extension = extension.client.direct("alice").await.unwrap();
+    at_extension.send("from the extension").await.unwrap();
+    assert_eq!(alice.hears().await, ["from the extension"]);
+    extension.client.close().await.unwrap();
+    app.client.go_offline().await.unwrap();
+    app.client.go_online().await.unwrap();
+    let at_app = app.client.direct("alice").await.unwrap();
+    at_app.send("from the app").await.unwrap();
+
+    assert_eq!(alice.hears().await, ["from the app"]);
+    let all = ["to the app", "one", "two", "from the extension", "from the app"];
+    within(app.client.flush()).await.unwrap();
+    assert_eq!(texts(&at_app).await, all);
+    assert_eq!((alice.warnings, extension.warnings), (vec![], vec![]));
 }
 
 #[tokio::test]

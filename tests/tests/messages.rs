@@ -1,14 +1,24 @@
 //! Messages between two people: there and back, in order, once, with what became of them.
 
 use chat_sdk::{Authenticity, Page, Status};
-use relay_server::testing::TestRelay;
+use chat_tests::on_both_stands;
+use chat_tests::stand::Stand;
 
 use crate::people::{open, people, texts, with_file, within};
 
-#[tokio::test]
-async fn two_people_talk_both_ways() {
-    let relay = TestRelay::start().await;
-    let [mut alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+on_both_stands! {
+    two_people_talk_both_ways,
+    a_message_is_sent_then_delivered_then_seen,
+    who_was_offline_hears_everything_in_order,
+    what_was_said_offline_is_sent_later_in_order,
+    a_hundred_messages_both_ways_at_once_arrive_once_and_in_order,
+    a_client_that_starts_again_goes_on_where_it_was,
+    a_closed_client_says_so,
+    nobody_talks_to_themselves_or_to_nobody,
+}
+
+async fn two_people_talk_both_ways(relay: &Stand) {
+    let [mut alice, mut bob] = people(relay, ["alice", "bob"]).await;
 
     let at_alice = alice.client.direct("bob").await.unwrap();
     at_alice.send("hello").await.unwrap();
@@ -27,10 +37,8 @@ async fn two_people_talk_both_ways() {
     assert_eq!((alice.warnings, bob.warnings), (vec![], vec![]));
 }
 
-#[tokio::test]
-async fn a_message_is_sent_then_delivered_then_seen() {
-    let relay = TestRelay::start().await;
-    let [mut alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn a_message_is_sent_then_delivered_then_seen(relay: &Stand) {
+    let [mut alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let at_alice = alice.client.direct("bob").await.unwrap();
 
     let message = at_alice.send("hello").await.unwrap();
@@ -46,10 +54,8 @@ async fn a_message_is_sent_then_delivered_then_seen() {
     assert_eq!((seen.status, seen.sequence), (Status::Seen, Some(1)));
 }
 
-#[tokio::test]
-async fn who_was_offline_hears_everything_in_order() {
-    let relay = TestRelay::start().await;
-    let [mut alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn who_was_offline_hears_everything_in_order(relay: &Stand) {
+    let [mut alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let at_alice = alice.client.direct("bob").await.unwrap();
     at_alice.send("one").await.unwrap();
     assert_eq!(bob.hears().await, ["one"]);
@@ -69,10 +75,8 @@ async fn who_was_offline_hears_everything_in_order() {
     assert!(bob.warnings.is_empty());
 }
 
-#[tokio::test]
-async fn what_was_said_offline_is_sent_later_in_order() {
-    let relay = TestRelay::start().await;
-    let [alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn what_was_said_offline_is_sent_later_in_order(relay: &Stand) {
+    let [alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let at_alice = alice.client.direct("bob").await.unwrap();
 
     alice.client.go_offline().await.unwrap();
@@ -86,10 +90,8 @@ async fn what_was_said_offline_is_sent_later_in_order() {
     assert_eq!(bob.hears().await, ["one", "two", "three"]);
 }
 
-#[tokio::test]
-async fn a_hundred_messages_both_ways_at_once_arrive_once_and_in_order() {
-    let relay = TestRelay::start().await;
-    let [mut alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn a_hundred_messages_both_ways_at_once_arrive_once_and_in_order(relay: &Stand) {
+    let [mut alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let at_alice = alice.client.direct("bob").await.unwrap();
     let at_bob = bob.client.direct("alice").await.unwrap();
 
@@ -109,13 +111,11 @@ async fn a_hundred_messages_both_ways_at_once_arrive_once_and_in_order() {
     assert!(alice.warnings.is_empty() && bob.warnings.is_empty());
 }
 
-#[tokio::test]
-async fn a_client_that_starts_again_goes_on_where_it_was() {
-    let relay = TestRelay::start().await;
+async fn a_client_that_starts_again_goes_on_where_it_was(relay: &Stand) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alice.store");
-    let [mut bob] = people(&relay, ["bob"]).await;
-    let alice = with_file(&relay, "alice", &path).await;
+    let [mut bob] = people(relay, ["bob"]).await;
+    let alice = with_file(relay, "alice", &path).await;
     let chat = alice.client.direct("bob").await.unwrap();
     chat.send("before").await.unwrap();
     assert_eq!(bob.hears().await, ["before"]);
@@ -123,7 +123,7 @@ async fn a_client_that_starts_again_goes_on_where_it_was() {
     chat.send("queued before the end").await.unwrap();
     alice.client.close().await.unwrap();
 
-    let mut alice = open(&relay, &path).await;
+    let mut alice = open(relay, &path).await;
     let chat = alice.client.direct("bob").await.unwrap();
     chat.send("after").await.unwrap();
 
@@ -133,10 +133,8 @@ async fn a_client_that_starts_again_goes_on_where_it_was() {
     assert!(alice.warnings.is_empty() && bob.warnings.is_empty());
 }
 
-#[tokio::test]
-async fn a_closed_client_says_so() {
-    let relay = TestRelay::start().await;
-    let [mut alice] = people(&relay, ["alice"]).await;
+async fn a_closed_client_says_so(relay: &Stand) {
+    let [mut alice] = people(relay, ["alice"]).await;
 
     alice.client.close().await.unwrap();
 
@@ -145,10 +143,8 @@ async fn a_closed_client_says_so() {
     while alice.events.next().await.is_some() {}
 }
 
-#[tokio::test]
-async fn nobody_talks_to_themselves_or_to_nobody() {
-    let relay = TestRelay::start().await;
-    let [alice] = people(&relay, ["alice"]).await;
+async fn nobody_talks_to_themselves_or_to_nobody(relay: &Stand) {
+    let [alice] = people(relay, ["alice"]).await;
 
     assert_eq!(alice.client.direct("alice").await.unwrap_err().code(), "argument_invalid");
     assert_eq!(alice.client.direct("nobody").await.unwrap_err().code(), "not_found");

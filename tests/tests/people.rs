@@ -12,12 +12,14 @@ use chat_sdk::{
     Client, ClientBuilder, Conversation, Event, Events, ManualClock, Message, Page,
     PasswordHardening, Status, StoreKey, SystemClock, Warning,
 };
-use relay_server::testing::TestRelay;
+use chat_tests::stand::Nodes;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// What Argon2 has to be in production takes a second in a debug build.
 pub(crate) const CHEAP: PasswordHardening =
     PasswordHardening { memory_kib: 8, passes: 1, lanes: 1 };
+/// Who comes later uses the node that the first person does not.
+const ELSEWHERE: usize = 1;
 /// Longer than anything a story waits for; a story that gets here has failed.
 const AT_MOST: Duration = Duration::from_secs(60);
 
@@ -33,46 +35,55 @@ pub(crate) fn clock() -> ManualClock {
     ManualClock::at(SystemClock.now())
 }
 
-pub(crate) fn builder(relay: &TestRelay, clock: &ManualClock) -> ClientBuilder {
-    Client::builder(relay.url()).clock(Arc::new(clock.clone())).password_hardening(CHEAP)
+pub(crate) fn builder(url: &str, clock: &ManualClock) -> ClientBuilder {
+    Client::builder(url).clock(Arc::new(clock.clone())).password_hardening(CHEAP)
 }
 
 /// Registers people with stores in memory.
-pub(crate) async fn people<const N: usize>(relay: &TestRelay, names: [&str; N]) -> [Person; N] {
+pub(crate) async fn people<const N: usize>(relay: &impl Nodes, names: [&str; N]) -> [Person; N] {
     let mut people = Vec::new();
-    for name in names {
+    for (number, name) in names.into_iter().enumerate() {
         let clock = clock();
-        let registered = builder(relay, &clock).in_memory().register(name, PASSWORD).await.unwrap();
+        let builder = builder(relay.node(number).url(), &clock);
+        let registered = builder.in_memory().register(name, PASSWORD).await.unwrap();
         people.push(Person::of(registered.client, clock).await);
     }
     people.try_into().ok().unwrap()
 }
 
 /// Registers somebody with a store in a file.
-pub(crate) async fn with_file(relay: &TestRelay, name: &str, path: &Path) -> Person {
+pub(crate) async fn with_file(relay: &impl Nodes, name: &str, path: &Path) -> Person {
     let clock = clock();
-    let builder = builder(relay, &clock).store(path, StoreKey::from_bytes([7; 32]));
+    let builder =
+        builder(relay.node(ELSEWHERE).url(), &clock).store(path, StoreKey::from_bytes([7; 32]));
     Person::of(builder.register(name, PASSWORD).await.unwrap().client, clock).await
 }
 
 /// Logs in from a device that is new to the account.
-pub(crate) async fn another_device(relay: &TestRelay, name: &str) -> Person {
+pub(crate) async fn another_device(relay: &impl Nodes, name: &str) -> Person {
     let clock = clock();
-    let client = builder(relay, &clock).in_memory().login(name, PASSWORD).await.unwrap();
+    let client = builder(relay.node(ELSEWHERE).url(), &clock)
+        .in_memory()
+        .login(name, PASSWORD)
+        .await
+        .unwrap();
     Person::of(client, clock).await
 }
 
 /// Opens a store again.
-pub(crate) async fn open(relay: &TestRelay, path: &Path) -> Person {
+pub(crate) async fn open(relay: &impl Nodes, path: &Path) -> Person {
     open_later(relay, path, Duration::ZERO).await
 }
 
 /// Opens a store again, some time later.
-pub(crate) async fn open_later(relay: &TestRelay, path: &Path, by: Duration) -> Person {
+pub(crate) async fn open_later(relay: &impl Nodes, path: &Path, by: Duration) -> Person {
     let clock = clock();
     clock.advance(by);
-    let client =
-        builder(relay, &clock).store(path, StoreKey::from_bytes([7; 32])).open().await.unwrap();
+    let client = builder(relay.node(ELSEWHERE).url(), &clock)
+        .store(path, StoreKey::from_bytes([7; 32]))
+        .open()
+        .await
+        .unwrap();
     Person { events: client.events(), client, clock, warnings: Vec::new() }
 }
 

@@ -1,15 +1,22 @@
 //! Accounts with several devices: each hears what is said, and a removed one nothing more.
 
 use chat_sdk::{ConnectionState, Event, Status};
-use relay_server::testing::TestRelay;
+use chat_tests::on_both_stands;
+use chat_tests::stand::Stand;
 
 use crate::people::{another_device, people, texts, within};
 
-#[tokio::test]
-async fn every_device_hears_what_is_said_to_and_by_its_account() {
-    let relay = TestRelay::start().await;
-    let [phone, mut bob] = people(&relay, ["alice", "bob"]).await;
-    let mut laptop = another_device(&relay, "alice").await;
+on_both_stands! {
+    every_device_hears_what_is_said_to_and_by_its_account,
+    a_device_that_is_added_later_hears_what_is_said_from_then_on,
+    a_message_sealed_for_too_few_devices_is_sealed_again,
+    a_removed_device_hears_nothing_more,
+    what_is_seen_on_one_device_is_seen_by_the_account,
+}
+
+async fn every_device_hears_what_is_said_to_and_by_its_account(relay: &Stand) {
+    let [phone, mut bob] = people(relay, ["alice", "bob"]).await;
+    let mut laptop = another_device(relay, "alice").await;
     let at_phone = phone.client.direct("bob").await.unwrap();
 
     at_phone.send("from the phone").await.unwrap();
@@ -27,15 +34,13 @@ async fn every_device_hears_what_is_said_to_and_by_its_account() {
     assert_eq!((laptop.warnings, bob.warnings), (vec![], vec![]));
 }
 
-#[tokio::test]
-async fn a_device_that_is_added_later_hears_what_is_said_from_then_on() {
-    let relay = TestRelay::start().await;
-    let [mut phone, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn a_device_that_is_added_later_hears_what_is_said_from_then_on(relay: &Stand) {
+    let [mut phone, mut bob] = people(relay, ["alice", "bob"]).await;
     let at_bob = bob.client.direct("alice").await.unwrap();
     at_bob.send("before the laptop").await.unwrap();
     assert_eq!(phone.hears().await, ["before the laptop"]);
 
-    let mut laptop = another_device(&relay, "alice").await;
+    let mut laptop = another_device(relay, "alice").await;
     let at_laptop = laptop.only_conversation().await;
     let message = at_bob.send("after").await.unwrap();
 
@@ -46,15 +51,13 @@ async fn a_device_that_is_added_later_hears_what_is_said_from_then_on() {
     assert_eq!((laptop.warnings, phone.warnings), (vec![], vec![]));
 }
 
-#[tokio::test]
-async fn a_message_sealed_for_too_few_devices_is_sealed_again() {
-    let relay = TestRelay::start().await;
-    let [mut phone, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn a_message_sealed_for_too_few_devices_is_sealed_again(relay: &Stand) {
+    let [mut phone, mut bob] = people(relay, ["alice", "bob"]).await;
     let at_bob = bob.client.direct("alice").await.unwrap();
     at_bob.send("one device").await.unwrap();
     assert_eq!(phone.hears().await, ["one device"]);
     bob.client.go_offline().await.unwrap();
-    let mut laptop = another_device(&relay, "alice").await;
+    let mut laptop = another_device(relay, "alice").await;
 
     let message = at_bob.send("two devices").await.unwrap();
     bob.client.go_online().await.unwrap();
@@ -64,11 +67,9 @@ async fn a_message_sealed_for_too_few_devices_is_sealed_again() {
     bob.reaches(message, Status::Sent).await;
 }
 
-#[tokio::test]
-async fn a_removed_device_hears_nothing_more() {
-    let relay = TestRelay::start().await;
-    let [mut phone, bob] = people(&relay, ["alice", "bob"]).await;
-    let mut laptop = another_device(&relay, "alice").await;
+async fn a_removed_device_hears_nothing_more(relay: &Stand) {
+    let [mut phone, bob] = people(relay, ["alice", "bob"]).await;
+    let mut laptop = another_device(relay, "alice").await;
     let at_bob = bob.client.direct("alice").await.unwrap();
     at_bob.send("to both").await.unwrap();
     assert_eq!(laptop.hears().await, ["to both"]);
@@ -92,11 +93,9 @@ async fn a_removed_device_hears_nothing_more() {
     assert_eq!(texts(&laptop.only_conversation().await).await, ["to both"]);
 }
 
-#[tokio::test]
-async fn what_is_seen_on_one_device_is_seen_by_the_account() {
-    let relay = TestRelay::start().await;
-    let [mut alice, _phone] = people(&relay, ["alice", "bob"]).await;
-    let mut laptop = another_device(&relay, "bob").await;
+async fn what_is_seen_on_one_device_is_seen_by_the_account(relay: &Stand) {
+    let [mut alice, _phone] = people(relay, ["alice", "bob"]).await;
+    let mut laptop = another_device(relay, "bob").await;
     let chat = alice.client.direct("bob").await.unwrap();
 
     let message = chat.send("read me somewhere").await.unwrap();

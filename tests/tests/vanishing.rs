@@ -3,16 +3,23 @@
 use std::time::Duration;
 
 use chat_sdk::{Draft, Expiry, ExpiryMode, Policy, Status, Timer};
-use relay_server::testing::TestRelay;
+use chat_tests::on_both_stands;
+use chat_tests::stand::Stand;
 
 use crate::people::{open_later, people, texts, with_file, within};
 
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
 
-#[tokio::test]
-async fn a_message_vanishes_some_time_after_it_was_sent() {
-    let relay = TestRelay::start().await;
-    let [mut alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+on_both_stands! {
+    a_message_vanishes_some_time_after_it_was_sent,
+    a_message_vanishes_some_time_after_it_was_seen,
+    a_message_whose_time_is_over_before_it_is_opened_is_never_shown,
+    what_vanished_while_the_app_was_closed_is_gone_when_it_opens,
+    a_groups_own_timer_is_that_of_messages_that_name_none,
+}
+
+async fn a_message_vanishes_some_time_after_it_was_sent(relay: &Stand) {
+    let [mut alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let chat = alice.client.direct("bob").await.unwrap();
     let draft = Draft::text("for a moment").expiring(Timer::after_sent(FIVE_SECONDS));
 
@@ -36,10 +43,8 @@ async fn a_message_vanishes_some_time_after_it_was_sent() {
     assert!(texts(&chat).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_message_vanishes_some_time_after_it_was_seen() {
-    let relay = TestRelay::start().await;
-    let [mut alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn a_message_vanishes_some_time_after_it_was_seen(relay: &Stand) {
+    let [mut alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let chat = alice.client.direct("bob").await.unwrap();
     let draft = Draft::text("read me").expiring(Timer::after_seen(FIVE_SECONDS));
 
@@ -61,10 +66,8 @@ async fn a_message_vanishes_some_time_after_it_was_seen() {
     assert!(texts(&chat).await.is_empty() && texts(&at_bob).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_message_whose_time_is_over_before_it_is_opened_is_never_shown() {
-    let relay = TestRelay::start().await;
-    let [alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn a_message_whose_time_is_over_before_it_is_opened_is_never_shown(relay: &Stand) {
+    let [alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let chat = alice.client.direct("bob").await.unwrap();
     chat.send("first").await.unwrap();
     assert_eq!(bob.hears().await, ["first"]);
@@ -82,13 +85,11 @@ async fn a_message_whose_time_is_over_before_it_is_opened_is_never_shown() {
     assert_eq!(bob.warnings, []);
 }
 
-#[tokio::test]
-async fn what_vanished_while_the_app_was_closed_is_gone_when_it_opens() {
-    let relay = TestRelay::start().await;
+async fn what_vanished_while_the_app_was_closed_is_gone_when_it_opens(relay: &Stand) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bob.store");
-    let [alice] = people(&relay, ["alice"]).await;
-    let mut bob = with_file(&relay, "bob", &path).await;
+    let [alice] = people(relay, ["alice"]).await;
+    let mut bob = with_file(relay, "bob", &path).await;
     let chat = alice.client.direct("bob").await.unwrap();
     let hour = Duration::from_secs(3600);
     let draft = Draft::text("an hour is enough").expiring(Timer::after_sent(hour));
@@ -96,17 +97,15 @@ async fn what_vanished_while_the_app_was_closed_is_gone_when_it_opens() {
     let message = chat.send_with(draft).await.unwrap();
     bob.message().await;
     bob.client.close().await.unwrap();
-    let bob = open_later(&relay, &path, hour).await;
+    let bob = open_later(relay, &path, hour).await;
 
     let at_bob = bob.only_conversation().await;
     assert!(at_bob.message(message).await.unwrap().is_none());
     assert!(texts(&at_bob).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_groups_own_timer_is_that_of_messages_that_name_none() {
-    let relay = TestRelay::start().await;
-    let [alice, mut bob] = people(&relay, ["alice", "bob"]).await;
+async fn a_groups_own_timer_is_that_of_messages_that_name_none(relay: &Stand) {
+    let [alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let timer = Expiry { mode: ExpiryMode::AfterSent, after_ms: 60_000 };
     let policy = Policy { timer: Some(timer), ..Policy::DEFAULT };
     let group = alice.client.create_group_with("Brief", &["bob"], policy).await.unwrap();
