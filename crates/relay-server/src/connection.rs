@@ -16,12 +16,12 @@
 //! store.
 
 mod outbound;
+mod reading;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use chat_core::api::conversations::MessagePage;
 use chat_core::device::DeviceCertificate;
 use chat_core::frame::{ClientFrame, RelayFrame};
 use chat_core::limits::{AUTHENTICATE_WITHIN, DEAD_AFTER, HEARTBEAT_EVERY};
@@ -31,16 +31,14 @@ use chat_core::signed::Verified;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitStream};
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::task::AbortOnDropHandle;
 
 use self::outbound::Outbound;
+use self::reading::{Read, Reading};
 use crate::delivery::{Delivery, Outcome, Want};
 use crate::encoding::Encoding;
 use crate::registry::{Ending, Happening, Listener};
 use crate::service::{Caller, Services, authenticate, prekeys, receipts, send, typing};
-use crate::storage::{Backlog, StorageError};
 
 /// A client that takes nothing off the wire for this long is cut off.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(10);
@@ -48,8 +46,6 @@ pub const WRITE_STALL_MAX: Duration = Duration::from_secs(10);
 const SENDS_WAITING_MAX: usize = 64;
 /// How long a connection that ends may take to hear why.
 const FAREWELL_MAX: Duration = Duration::from_secs(5);
-/// How long to wait before the store is asked again after it failed.
-const STORE_RETRY: Duration = Duration::from_millis(500);
 
 /// Serves a connection until it ends.
 pub async fn run(
@@ -124,7 +120,7 @@ async fn serve(
         stream,
         outbound,
         sends: FuturesUnordered::new(),
-        reading: None,
+        reading: Reading::default(),
         certificate: None,
         heard_at: Instant::now(),
         pinged_at: Instant::now(),
@@ -132,12 +128,6 @@ async fn serve(
     connection.run().await;
     services.registry.remove(caller.address, number);
     services.bus.unregister(&account).await;
-}
-
-/// What the store has answered.
-enum Read {
-    Survey(Result<Vec<Backlog>, StorageError>),
-    Page(Want, Result<MessagePage, StorageError>),
 }
 
 /// Why the loop ends.
@@ -158,7 +148,7 @@ struct Connection {
     outbound: Outbound,
     delivery: Delivery,
     sends: FuturesUnordered<BoxFuture<'static, RelayFrame>>,
-    reading: Option<AbortOnDropHandle<Read>>,
+    reading: Reading,
     certificate: Option<Verified<DeviceCertificate>>,
     heard_at: Instant,
     pinged_at: Instant,
@@ -199,8 +189,11 @@ impl Connection {
             if self.listener.take_lagging() {
                 self.delivery.missed();
             }
-            if self.reading.is_none() && self.outbound.has_room() {
-                self.reading = self.delivery.want().map(|want| self.read(want));
+            if self.reading.is_idle()
+                && self.outbound.has_room()
+                && let Some(want) = self.delivery.want()
+            {
+                self.reading.ask(self.services.clone(), self.caller.address, want);
             }
             let has_room = self.outbound.has_room();
             let takes_frames = has_room && self.sends.len() < SENDS_WAITING_MAX;
@@ -218,7 +211,7 @@ impl Connection {
                     }
                 }
                 Some(frame) = self.sends.next() => self.answer(&frame),
-                read = wait(&mut self.reading) => self.has_read(read),
+                read = self.reading.answer() => self.has_read(read),
                 Some(happening) = self.listener.happenings.recv(), if has_room => {
                     self.happened(happening);
                 }
@@ -329,35 +322,7 @@ impl Connection {
         }
     }
 
-    /// Reads on a task of its own: the store hands its connections out in turn, and one that was
-    /// handed to a reader nobody polls, while this loop waits for another, is handed to nobody else.
-    fn read(&self, want: Want) -> AbortOnDropHandle<Read> {
-        let services = self.services.clone();
-        let address = self.caller.address;
-        let read = async move {
-            services.metrics.log_reads.add(1);
-            let storage = &services.storage;
-            match want {
-                Want::Survey => Read::Survey(storage.backlog(&[address]).await),
-                Want::Page { conversation, after, limit } => {
-                    let now = services.now();
-                    let page = storage.read_after(address, conversation, after, limit, now);
-                    Read::Page(want, page.await)
-                }
-            }
-        }
-        .then(|read| async {
-            if let Read::Survey(Err(error)) | Read::Page(_, Err(error)) = &read {
-                tracing::warn!(%error, "a backlog could not be read");
-                tokio::time::sleep(STORE_RETRY).await;
-            }
-            read
-        });
-        AbortOnDropHandle::new(tokio::spawn(read))
-    }
-
     fn has_read(&mut self, read: Read) {
-        self.reading = None;
         let outcome = match read {
             Read::Survey(Ok(backlog)) => self.delivery.surveyed(&backlog),
             Read::Page(Want::Page { conversation, .. }, Ok(page)) => {
@@ -428,17 +393,6 @@ async fn accepted(request: u32, queued: send::Queued) -> RelayFrame {
             RelayFrame::Accepted { request, sequence: appended.sequence, at: appended.at }
         }
         Err(reject) => RelayFrame::Reject { request: Some(request), reject },
-    }
-}
-
-/// Waits for what is being read; forever if nothing is.
-async fn wait(reading: &mut Option<AbortOnDropHandle<Read>>) -> Read {
-    let Some(reading) = reading else { return std::future::pending().await };
-    match reading.await.map_err(JoinError::try_into_panic) {
-        Ok(read) => read,
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // Only the end of the runtime takes a task away, and this one with it.
-        Err(Err(_)) => std::future::pending().await,
     }
 }
 

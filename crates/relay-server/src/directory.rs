@@ -1,7 +1,7 @@
 //! What is asked for with every message, remembered: members of conversations, devices of accounts.
 //!
 //! Changes made here are forgotten at once, changes made on other nodes when the bus tells of them
-//! and, if the bus is lost, after [`REMEMBERED_FOR`]. For members that is safe by itself: the
+//! and, if the bus is lost, after five seconds. For members that is safe by itself: the
 //! writer's transaction compares every message's membership head with the stored one. A device
 //! list may be a few seconds old; recipients notice, because list numbers travel sealed.
 

@@ -1,7 +1,7 @@
 //! From the bus to the connections of this node; and the slow look at the store that makes up for
 //! what the bus has lost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::bus::{BusEvent, Connected, Inbox, Notice, Record};
 use crate::registry::{Ending, Happening, LiveMessage};
 use crate::service::Services;
-use crate::storage::Backlog;
+use crate::storage::{Backlog, StorageError};
 use crate::writer::LiveRecord;
 
 /// How often the heads are looked at while the bus is well.
@@ -118,23 +118,40 @@ fn tell(
     }
 }
 
-/// Asks the store what all connected devices have not acknowledged, and tells them.
+/// Makes up for lost events: asks the store what connected devices have not acknowledged, and
+/// which of them were removed.
 pub async fn look_at_heads(services: &Services) {
     for devices in services.registry.addresses().chunks(DEVICES_A_LOOK) {
-        let backlog = match services.storage.backlog(devices).await {
-            Ok(backlog) => backlog,
-            Err(error) => {
-                tracing::warn!(%error, "the heads could not be looked at");
-                return;
-            }
-        };
-        let mut by_device: HashMap<DeviceAddress, Vec<Backlog>> = HashMap::new();
-        for entry in backlog {
-            by_device.entry(entry.address).or_default().push(entry);
-        }
-        for (address, heads) in by_device {
-            let wants = |other| other == address;
-            tell(services, &[address.account], &Happening::Heads(heads), wants);
+        if let Err(error) = look(services, devices).await {
+            tracing::warn!(%error, "the heads could not be looked at");
+            return;
         }
     }
+}
+
+async fn look(services: &Services, devices: &[DeviceAddress]) -> Result<(), StorageError> {
+    let mut accounts: Vec<_> = devices.iter().map(|address| address.account).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    let active: HashSet<_> = services
+        .storage
+        .active_devices(&accounts)
+        .await?
+        .into_iter()
+        .flat_map(|of| of.devices.into_iter().map(move |device| (of.account, device)))
+        .collect();
+    for address in devices {
+        if !active.contains(&(address.account, address.device)) {
+            services.registry.end(*address, Ending::Removed);
+        }
+    }
+    let mut by_device: HashMap<DeviceAddress, Vec<Backlog>> = HashMap::new();
+    for entry in services.storage.backlog(devices).await? {
+        by_device.entry(entry.address).or_default().push(entry);
+    }
+    for (address, heads) in by_device {
+        let wants = |other| other == address;
+        tell(services, &[address.account], &Happening::Heads(heads), wants);
+    }
+    Ok(())
 }

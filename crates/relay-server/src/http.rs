@@ -8,7 +8,7 @@
 //! | [`conversations`] | `/v1/conversations…` |
 //! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
 //!
-//! Every refusal is a [`Reject`](chat_core::reject::Reject), for unknown paths too. A body has its
+//! Every refusal is a [`Reject`], for unknown paths too. A body has its
 //! limit before it is read. Nothing of a request is logged but its path's pattern, its status and
 //! how long it took.
 

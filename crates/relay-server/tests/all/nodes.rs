@@ -106,6 +106,21 @@ async fn a_log_in_may_begin_on_one_node_and_end_on_the_other(pair: Pair) {
     assert_eq!(own.account, alice.account);
 }
 
+async fn a_device_removed_elsewhere_is_cut_off_all_the_same(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let alice = Person::register(here, "alice").await;
+    let laptop = alice.with_another_device().await;
+    let laptop = Person { rest: Rest::at(there), ..laptop };
+    let mut socket = laptop.connect_idle().await;
+
+    let phone = Person { devices: laptop.devices.clone(), ..alice };
+    let list = phone.list_without(laptop.device.address.device);
+    phone.put("/v1/account/devices", &list).await.unwrap();
+    there.relay().look_at_heads().await;
+
+    assert_eq!(socket.refusal().await, RejectCode::DeviceRemoved);
+}
+
 async fn everything_still_arrives(pair: Pair) {
     let Pair { here, there } = &pair;
     let alice = Person::register(here, "alice").await;
@@ -206,7 +221,9 @@ mod with_a_bus {
 }
 
 mod without_a_bus {
-    on_both_stands! { Nothing: everything_still_arrives }
+    on_both_stands! {
+        Nothing: everything_still_arrives, a_device_removed_elsewhere_is_cut_off_all_the_same,
+    }
 }
 
 /// Somebody who registers at one node and uses the other.

@@ -1,0 +1,249 @@
+//! Settings as people give them, from several sources, and the list of what is wrong with them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::{Config, Database, Rates};
+
+/// Every setting: its key in a file, and what it is when nobody says.
+pub const KEYS: &[(&str, &str)] = &[
+    ("listen", "127.0.0.1:7300"),
+    ("data", "./sealwire-data"),
+    ("database", "relay.db in the data folder"),
+    ("redis", "none: a single node"),
+    ("node", "a random name"),
+    ("origin", "http:// and the address it listens on"),
+    ("proxies", "none: the address at the other end is the client's"),
+    ("limits.messages_a_minute", "60 an account"),
+    ("limits.logins_a_quarter_hour", "10 an account, and 10 an address"),
+    ("limits.registrations_in_3_minutes", "6 an address"),
+    ("limits.fetches_a_minute", "60 prekey requests an account"),
+    ("limits.requests_a_quarter_hour", "1000 an account, a tenth an address before log-in"),
+];
+
+/// Everything that is wrong with a configuration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problems(Vec<String>);
+
+impl Problems {
+    /// One sentence each.
+    #[must_use]
+    pub fn sentences(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [only] => write!(f, "The configuration cannot be used: {only}"),
+            all => {
+                write!(f, "The configuration cannot be used, for {} reasons:", all.len())?;
+                all.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
+            }
+        }
+    }
+}
+
+/// Settings as they were found: text, not checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    found: BTreeMap<String, Found>,
+    problems: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Found {
+    text: String,
+    source: String,
+}
+
+impl Settings {
+    /// Notes a setting, unless an earlier, stronger source has set it already.
+    pub fn set(&mut self, key: &str, text: impl Into<String>, source: impl Into<String>) {
+        if KEYS.iter().all(|(known, _)| *known != key) {
+            let source = source.into();
+            self.problems.push(format!("`{key}` in {source} is not a setting of this relay."));
+            return;
+        }
+        let found = Found { text: text.into(), source: source.into() };
+        self.found.entry(key.to_owned()).or_insert(found);
+    }
+
+    /// Notes everything that a TOML file says, after the stronger sources.
+    pub fn read_file(&mut self, path: &Path) {
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.read_toml(&text, &path.display().to_string()),
+            Err(error) => {
+                self.problems.push(format!("The file {} cannot be read: {error}.", path.display()));
+            }
+        }
+    }
+
+    /// Notes everything that `text` says; `source` is its name for people.
+    pub fn read_toml(&mut self, text: &str, source: &str) {
+        match text.parse::<toml::Table>() {
+            Ok(table) => self.read_table(&table, "", source),
+            Err(error) => {
+                let message = error.message();
+                self.problems.push(format!("The file {source} is not TOML: {message}."));
+            }
+        }
+    }
+
+    fn read_table(&mut self, table: &toml::Table, prefix: &str, source: &str) {
+        for (key, value) in table {
+            let key = format!("{prefix}{key}");
+            match value {
+                toml::Value::Table(inner) => self.read_table(inner, &format!("{key}."), source),
+                toml::Value::String(text) => self.set(&key, text, source),
+                other => self.set(&key, other.to_string(), source),
+            }
+        }
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    ///
+    /// [`Problems`], all of them.
+    pub fn check(mut self) -> Result<Config, Problems> {
+        let mut config = Config::with_data("./sealwire-data");
+        if let Some(data) = self.take("data", |text| non_empty(text).map(PathBuf::from)) {
+            config = Config::with_data(data);
+        }
+        if let Some(listen) = self.take("listen", address) {
+            config.listen = listen;
+        }
+        if let Some(database) = self.take("database", database) {
+            config.database = database;
+        }
+        config.redis = self.take("redis", redis);
+        config.node = self.take("node", node_name);
+        config.origin = self.take("origin", origin);
+        config.proxies = self.take("proxies", proxies).unwrap_or_default();
+        self.take_rates(&mut config.rates);
+        self.check_together(&config);
+        if self.problems.is_empty() { Ok(config) } else { Err(Problems(self.problems)) }
+    }
+
+    fn take<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        let Found { text, source } = self.found.get(key)?;
+        match read(text) {
+            Ok(value) => Some(value),
+            Err(wanted) => {
+                self.problems.push(format!("`{key}` ({source}) must be {wanted}."));
+                None
+            }
+        }
+    }
+
+    fn take_rates(&mut self, rates: &mut Rates) {
+        for (key, rate) in [
+            ("limits.messages_a_minute", &mut rates.messages_a_minute),
+            ("limits.logins_a_quarter_hour", &mut rates.logins_a_quarter_hour),
+            ("limits.registrations_in_3_minutes", &mut rates.registrations_in_3_minutes),
+            ("limits.fetches_a_minute", &mut rates.fetches_a_minute),
+            ("limits.requests_a_quarter_hour", &mut rates.requests_a_quarter_hour),
+        ] {
+            if let Some(value) = self.take(key, count) {
+                *rate = value;
+            }
+        }
+    }
+
+    fn check_together(&mut self, config: &Config) {
+        // A setting that is wrong by itself was named already; here its presence counts.
+        if self.found.contains_key("redis") && matches!(config.database, Database::Sqlite(_)) {
+            self.problems.push(
+                "`redis` connects several nodes, which need one database for all: set `database` \
+                 to postgres://…, or leave `redis` out."
+                    .to_owned(),
+            );
+        }
+        let origin = config.origin.as_deref();
+        let is_public = !config.listen.ip().is_loopback();
+        if is_public && !self.found.contains_key("origin") {
+            self.problems.push(
+                "`listen` is not a loopback address, so `origin` must say which https:// URL \
+                 clients use (TLS ends at a proxy before the relay)."
+                    .to_owned(),
+            );
+        } else if is_public && origin.is_some_and(|origin| !origin.starts_with("https://")) {
+            self.problems.push(
+                "`origin` must begin with https:// when `listen` is not a loopback address."
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+fn non_empty(text: &str) -> Result<&str, &'static str> {
+    if text.trim().is_empty() { Err("the path of a folder") } else { Ok(text) }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an address with a port, like 127.0.0.1:7300")
+}
+
+fn database(text: &str) -> Result<Database, &'static str> {
+    if is_postgres(text) {
+        return Ok(Database::Postgres(text.to_owned()));
+    }
+    let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
+    match path.unwrap_or(text) {
+        "" => Err("the path of a SQLite file, or postgres://…"),
+        other if other.contains("://") => Err("the path of a SQLite file, or postgres://…"),
+        path => Ok(Database::Sqlite(PathBuf::from(path))),
+    }
+}
+
+fn is_postgres(text: &str) -> bool {
+    text.starts_with("postgres://") || text.starts_with("postgresql://")
+}
+
+fn redis(text: &str) -> Result<String, &'static str> {
+    let known = ["redis://", "rediss://", "redis+unix://", "unix://"];
+    if known.iter().any(|scheme| text.starts_with(scheme)) {
+        Ok(text.to_owned())
+    } else {
+        Err("a URL like redis://127.0.0.1:6379")
+    }
+}
+
+fn node_name(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_' || c == b'.');
+    if fits { Ok(text.to_owned()) } else { Err("1 to 64 letters, digits, `-`, `_` or `.`") }
+}
+
+fn origin(text: &str) -> Result<String, &'static str> {
+    let wanted = "a URL without a path, like https://relay.example";
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => {
+            Ok(text.to_ascii_lowercase())
+        }
+        _ => Err(wanted),
+    }
+}
+
+fn proxies(text: &str) -> Result<Vec<IpAddr>, &'static str> {
+    let wanted = "the addresses of the proxies, with commas between them";
+    text.split(',').map(|address| address.trim().parse().map_err(|_| wanted)).collect()
+}
+
+fn count(text: &str) -> Result<u32, &'static str> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a whole number from 1 on"),
+        Ok(count) => Ok(count),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+use super::*;
+
+fn settings(pairs: &[(&str, &str)]) -> Settings {
+    let mut settings = Settings::default();
+    for (key, text) in pairs {
+        settings.set(key, *text, "a test");
+    }
+    settings
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    let config = settings(&[]).check().unwrap();
+
+    assert_eq!(config.listen.to_string(), "127.0.0.1:7300");
+    assert_eq!(config.database, Database::Sqlite("./sealwire-data/relay.db".into()));
+}
+
+#[test]
+fn every_problem_is_named_at_once() {
+    let problems = settings(&[
+        ("listen", "7300"),
+        ("database", "mysql://somewhere"),
+        ("redis", "localhost"),
+        ("origin", "relay.example/chat"),
+        ("limits.messages_a_minute", "none"),
+        ("colour", "blue"),
+    ])
+    .check()
+    .unwrap_err();
+
+    let text = problems.to_string();
+    for named in ["listen", "database", "redis", "origin", "messages_a_minute", "colour"] {
+        assert!(text.contains(named), "{named} is missing in: {text}");
+    }
+    // Redis beside a database that is not PostgreSQL is a problem of its own.
+    assert_eq!(problems.sentences().len(), 7);
+}
+
+#[test]
+fn redis_needs_postgres() {
+    let redis = ("redis", "redis://127.0.0.1:6379");
+
+    assert!(settings(&[redis]).check().is_err());
+    assert!(settings(&[redis, ("database", "postgres://127.0.0.1/sealwire")]).check().is_ok());
+    assert!(settings(&[("database", "postgres://127.0.0.1/sealwire")]).check().is_ok());
+}
+
+#[test]
+fn a_public_address_needs_an_origin_with_tls() {
+    let listen = ("listen", "0.0.0.0:7300");
+
+    assert!(settings(&[listen]).check().is_err());
+    assert!(settings(&[listen, ("origin", "http://relay.example")]).check().is_err());
+    assert!(settings(&[listen, ("origin", "https://relay.example")]).check().is_ok());
+}
+
+#[test]
+fn the_stronger_source_wins_and_a_file_fills_the_rest() {
+    let mut settings = settings(&[("listen", "127.0.0.1:1")]);
+    settings.read_toml("listen = \"127.0.0.1:2\"\n[limits]\nmessages_a_minute = 7", "a.toml");
+
+    let config = settings.check().unwrap();
+
+    assert_eq!(config.listen.port(), 1);
+    assert_eq!(config.rates.messages_a_minute, 7);
+}
+
+fn again_database() -> Database {
+    Database::Postgres("postgres://relay:***@127.0.0.1/sealwire".to_owned())
+}
+
+#[test]
+fn what_is_printed_can_be_read_back_and_holds_no_password() {
+    let config = settings(&[
+        ("database", "postgres://relay:secret@127.0.0.1/sealwire"),
+        ("origin", "https://relay.example/"),
+        ("proxies", "127.0.0.1,::1"),
+    ])
+    .check()
+    .unwrap();
+
+    let text = config.to_string();
+    let mut again = Settings::default();
+    again.read_toml(&text, "print");
+
+    assert!(!text.contains("secret"));
+    assert!(!format!("{config:?}").contains("secret"));
+    assert_eq!(Config { database: again_database(), ..config }, again.check().unwrap());
+}
