@@ -36,7 +36,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event::{ConnectionState, Event};
 use crate::hub::Hub;
 use crate::sealing::Step;
-use crate::store::messages;
+use crate::store::tombstones;
 use crate::sync::{Inbound, Received};
 use crate::transport::Link;
 use crate::{expiry, sync};
@@ -401,7 +401,7 @@ impl Engine {
     }
 
     async fn arm_expiry(&mut self) {
-        let next = self.hub.context.store.read(messages::next_deadline).await;
+        let next = self.hub.context.store.read(tombstones::next_deadline).await;
         self.timers.expiry = match next {
             Ok(next) => next.map(|at| self.hub.context.clock.wait_until(at)),
             Err(error) => {

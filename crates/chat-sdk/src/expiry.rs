@@ -21,7 +21,8 @@ use rusqlite::Transaction;
 use crate::error::{Kind, Result};
 use crate::event::Event;
 use crate::hub::Hub;
-use crate::store::messages::{self, Gone};
+use crate::store::messages;
+use crate::store::tombstones::{self, Gone};
 
 /// When a message vanishes that the relay accepted at `at`, if its timer runs from there.
 ///
@@ -41,10 +42,10 @@ pub(crate) fn erase_due(
     tx: &Transaction<'_>,
     now: Timestamp,
 ) -> Result<Vec<(ConversationId, MessageId)>> {
-    let due = messages::due(tx, now)?;
+    let due = tombstones::due(tx, now)?;
     for (conversation, message) in &due {
         let sequence = messages::load(tx, *message)?.and_then(|row| row.sequence);
-        messages::bury(tx, *conversation, *message, sequence, Gone::Expired, now)?;
+        tombstones::bury(tx, *conversation, *message, sequence, Gone::Expired, now)?;
     }
     Ok(due)
 }
@@ -60,7 +61,8 @@ pub(crate) fn erase_deleted(
     // SECURITY: a relay may not erase at will what people keep.
     let has_timer = messages::load(tx, message)?
         .is_some_and(|row| row.expiry.is_some() && row.conversation == conversation);
-    Ok(has_timer && messages::bury(tx, conversation, message, Some(sequence), Gone::Deleted, now)?)
+    Ok(has_timer
+        && tombstones::bury(tx, conversation, message, Some(sequence), Gone::Deleted, now)?)
 }
 
 /// Erases what is due, from the files too, and tells listeners.

@@ -33,8 +33,9 @@ use crate::message::Status;
 use crate::outbox::{self, Progress};
 use crate::sealing::local;
 use crate::store::conversations::{self, ConversationRow};
-use crate::store::messages::{self, Gone, MessageRow};
+use crate::store::messages::{self, MessageRow};
 use crate::store::sessions;
+use crate::store::tombstones::{self, Gone};
 use crate::{devices, expiry, prekeys};
 
 /// A delivery.
@@ -103,7 +104,7 @@ pub(crate) fn apply(
         Ok(opened) => store(tx, own, row, arrival, opened, now)?,
         Err(warning) => {
             let (id, sequence) = (header.message, Some(*sequence));
-            messages::bury(tx, header.conversation, id, sequence, Gone::Unreadable, now)?;
+            tombstones::bury(tx, header.conversation, id, sequence, Gone::Unreadable, now)?;
             Outcome::warning(warning)
         }
     };
@@ -280,7 +281,7 @@ fn store(
     let message = message_row(own, arrival, opened.content, now);
     if message.deadline.is_some_and(|deadline| deadline <= now) {
         let sequence = message.sequence;
-        messages::bury(tx, conversation, message.id, sequence, Gone::Expired, now)?;
+        tombstones::bury(tx, conversation, message.id, sequence, Gone::Expired, now)?;
         return Ok(outcome);
     }
     messages::insert(tx, &message)?;

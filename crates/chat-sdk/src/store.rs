@@ -39,6 +39,7 @@ pub mod receipts;
 pub mod schema;
 pub mod sessions;
 mod thread;
+pub mod tombstones;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! `messages` and `tombstones`: what was said, how far it got, and what is gone.
+//! `messages`: what was said, and how far it got. What is gone stands in [`super::tombstones`].
 //!
 //! Order is by sequence; what the relay has not accepted yet comes last, in the order it was
-//! written. A tombstone remembers only an id, so that a redelivery does not bring a message back.
+//! written.
 
 use chat_core::codec::Digest;
 use chat_core::envelope::{Expiry, ExpiryMode, Suite};
@@ -359,70 +359,6 @@ pub fn conversations_awaiting_receipts(tx: &Transaction<'_>) -> Result<Vec<Conve
     )?;
     let rows = statement.query_map([], |row| blob(row, "conversation"))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-// ── the end of messages ─────────────────────────────────────────────────────────────────────────
-
-/// Why a message is no longer here.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Gone {
-    /// Its timer ended.
-    Expired,
-    /// The relay said that it is deleted.
-    Deleted,
-    /// It could not be opened, or not be believed.
-    Unreadable,
-}
-
-/// Messages whose time is over.
-///
-/// # Errors
-///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn due(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(ConversationId, MessageId)>> {
-    let mut statement =
-        tx.prepare_cached("SELECT conversation, id FROM messages WHERE deadline <= ?1")?;
-    let rows = statement
-        .query_map([millis(now)], |row| Ok((blob(row, "conversation")?, blob(row, "id")?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// When the next message vanishes.
-///
-/// # Errors
-///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn next_deadline(tx: &Transaction<'_>) -> Result<Option<Timestamp>> {
-    let next: Option<i64> =
-        tx.query_row("SELECT min(deadline) FROM messages", [], |row| row.get(0))?;
-    Ok(next.map(timestamp))
-}
-
-/// Erases a message, if it is here, and remembers that it was; tells whether it was here.
-///
-/// # Errors
-///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn bury(
-    tx: &Transaction<'_>,
-    conversation: ConversationId,
-    id: MessageId,
-    sequence: Option<Sequence>,
-    reason: Gone,
-    now: Timestamp,
-) -> Result<bool> {
-    let reason = match reason {
-        Gone::Expired => 1,
-        Gone::Deleted => 2,
-        Gone::Unreadable => 3,
-    };
-    tx.execute(
-        "INSERT OR IGNORE INTO tombstones (message, conversation, sequence, reason, at)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![id.as_bytes(), conversation.as_bytes(), sequence.map(number), reason, millis(now)],
-    )?;
-    let erased = tx.execute("DELETE FROM messages WHERE id = ?1", [id.as_bytes()])?;
-    Ok(erased == 1)
 }
 
 // ── columns ─────────────────────────────────────────────────────────────────────────────────────

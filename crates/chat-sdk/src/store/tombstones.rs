@@ -1,0 +1,74 @@
+//! `tombstones`, and the end of messages: what is due, and what is left of it.
+//!
+//! A tombstone remembers only an id, so that a redelivery does not bring a message back.
+
+use chat_core::id::{ConversationId, MessageId};
+use chat_core::receipt::Sequence;
+use chat_core::time::Timestamp;
+use rusqlite::{Transaction, params};
+
+use super::columns::{blob, millis, timestamp};
+use super::messages::number;
+use crate::error::Result;
+
+/// Why a message is no longer here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Gone {
+    /// Its timer ended.
+    Expired,
+    /// The relay said that it is deleted.
+    Deleted,
+    /// It could not be opened, or not be believed.
+    Unreadable,
+}
+
+/// Messages whose time is over.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn due(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(ConversationId, MessageId)>> {
+    let mut statement =
+        tx.prepare_cached("SELECT conversation, id FROM messages WHERE deadline <= ?1")?;
+    let rows = statement
+        .query_map([millis(now)], |row| Ok((blob(row, "conversation")?, blob(row, "id")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// When the next message vanishes.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn next_deadline(tx: &Transaction<'_>) -> Result<Option<Timestamp>> {
+    let next: Option<i64> =
+        tx.query_row("SELECT min(deadline) FROM messages", [], |row| row.get(0))?;
+    Ok(next.map(timestamp))
+}
+
+/// Erases a message, if it is here, and remembers that it was; tells whether it was here.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn bury(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    id: MessageId,
+    sequence: Option<Sequence>,
+    reason: Gone,
+    now: Timestamp,
+) -> Result<bool> {
+    let reason = match reason {
+        Gone::Expired => 1,
+        Gone::Deleted => 2,
+        Gone::Unreadable => 3,
+    };
+    tx.execute(
+        "INSERT OR IGNORE INTO tombstones (message, conversation, sequence, reason, at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![id.as_bytes(), conversation.as_bytes(), sequence.map(number), reason, millis(now)],
+    )?;
+    let erased = tx.execute("DELETE FROM messages WHERE id = ?1", [id.as_bytes()])?;
+    Ok(erased == 1)
+}
