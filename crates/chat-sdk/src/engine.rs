@@ -44,7 +44,7 @@ use crate::{expiry, sync};
 /// How many reports wait before the link is read no further: the relay's window, twice.
 const REPORTS_MAX: usize = 64;
 /// How long a client stays away after another process of the same device took its place.
-const GIVE_WAY_FOR: Duration = Duration::from_secs(60);
+const GIVE_WAY_FOR: Duration = Duration::from_secs(20);
 
 /// What an app wants of the engine.
 #[derive(Debug)]
@@ -120,6 +120,8 @@ pub(crate) struct Engine {
     backoff: Backoff,
 
     phase: Phase,
+    /// An attempt is under way: there is never a second, which would displace the first.
+    connecting: bool,
     /// The number of the newest link.
     link: u64,
     failures: u32,
@@ -153,6 +155,7 @@ impl Engine {
             timers: Timers::default(),
             backoff: Backoff::default(),
             phase: Phase::Offline,
+            connecting: false,
             link: 0,
             failures: 0,
             return_after: None,
@@ -206,6 +209,7 @@ impl Engine {
                 // Which job it was is not known, so nothing is taken to be under way any more.
                 self.busy.clear();
                 self.receiving = false;
+                self.connecting = false;
                 return Err(Kind::Internal.because(error));
             }
             Input::Report(link, report) if link == self.link => self.on_report(report)?,
@@ -273,11 +277,15 @@ impl Engine {
     fn connect(&mut self) {
         self.timers.reconnect = None;
         self.enter(Phase::Connecting, ConnectionState::Connecting);
+        if std::mem::replace(&mut self.connecting, true) {
+            return;
+        }
         let hub = Arc::clone(&self.hub);
         self.jobs.spawn(async move { Done::Linked(hub.context.relay.connect().await) });
     }
 
     fn on_linked(&mut self, outcome: Result<Link>) {
+        self.connecting = false;
         // The app may have gone offline meanwhile; then the link is let go of unused.
         if !matches!(self.phase, Phase::Connecting) {
             return;
