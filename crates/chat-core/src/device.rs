@@ -52,6 +52,10 @@ pub struct DeviceCertificate {
 
 impl Signable for DeviceCertificate {
     const LABEL: Label = label::DEVICE_CERTIFICATE;
+
+    fn is_known_version(&self) -> bool {
+        self.version == VERSION
+    }
 }
 
 /// A line of a device list.
@@ -95,6 +99,10 @@ pub struct DeviceList {
 
 impl Signable for DeviceList {
     const LABEL: Label = label::DEVICE_LIST;
+
+    fn is_known_version(&self) -> bool {
+        self.version == VERSION
+    }
 }
 
 /// A device list with its certificates, as the relay hands them out.

@@ -332,4 +332,8 @@ pub struct EnvelopeKeys {
 
 impl Signable for EnvelopeKeys {
     const LABEL: Label = label::ENVELOPE_KEYS;
+
+    fn is_known_version(&self) -> bool {
+        self.version == VERSION
+    }
 }

@@ -58,6 +58,8 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(25);
 pub const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// How long an access token is good for.
 pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How far ahead of the relay's clock a membership entry may be dated.
+pub const ENTRY_AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 /// How long the single-use state of a log-in waits for its second half.
 pub const LOGIN_WITHIN: Duration = Duration::from_secs(60);
 

@@ -59,6 +59,10 @@ pub struct PrekeySet {
 
 impl Signable for PrekeySet {
     const LABEL: Label = label::PREKEY_SET;
+
+    fn is_known_version(&self) -> bool {
+        self.version == VERSION
+    }
 }
 
 /// A pair of keys for one handshake.

@@ -23,6 +23,11 @@ use crate::limits::SIGNED_OBJECT_BYTES_MAX;
 pub trait Signable: Encode<()> + for<'b> Decode<'b, ()> {
     /// What a signature over it is made for.
     const LABEL: Label;
+
+    /// Whether it is of a version that this code knows; what it means would be a guess otherwise.
+    fn is_known_version(&self) -> bool {
+        true
+    }
 }
 
 /// Why a signed object is not believed.
@@ -115,7 +120,11 @@ impl<T: Signable> Unverified<T> {
         if !signer.verifies(T::LABEL, &self.signed.bytes, &self.signed.signature) {
             return Err(VerifyError::Forged);
         }
-        Ok(Verified { object: from_bytes(&self.signed.bytes)?, source: self })
+        let object: T = from_bytes(&self.signed.bytes)?;
+        if !object.is_known_version() {
+            return Err(DecodeError::UnknownKind.into());
+        }
+        Ok(Verified { object, source: self })
     }
 
     /// The SHA-256 of the signed bytes: how one object names another.

@@ -43,7 +43,7 @@
 //! | [`devices`], [`verification`], [`prekeys`] | whose keys are whose |
 //! | `engine`, `connection` | one loop: what happens next, and over which connection |
 //! | `outbox`, `recipients`, `sealing`, `sending` | from a draft to bytes that the relay has |
-//! | `sync`, `opening`, `receipts`, `expiry` | from bytes to a message, and to its end |
+//! | `resume`, `sync`, `opening`, `receipts`, `expiry` | from bytes to a message, and to its end |
 //! | `membership` | logs verified, entries appended |
 //! | [`access`], [`api`], [`relay`] | the relay's REST interface, with a log-in that renews itself |
 //! | [`clock`], [`random`], [`store`], [`transport`] | the ports: time, randomness, memory, network |
@@ -76,6 +76,7 @@ pub mod random;
 mod receipts;
 mod recipients;
 pub mod relay;
+mod resume;
 mod sealing;
 mod sending;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Device lists: what a relay could try, and what each try runs into.
 
-use chat_core::codec::{Digest, List};
-use chat_core::device::AccountDevices;
+use chat_core::codec::{DecodeError, Digest, List};
+use chat_core::device::{AccountDevices, DeviceCertificate};
 use chat_core::id::DeviceId;
 use chat_core::signed::VerifyError;
 use chat_core::time::Timestamp;
@@ -107,4 +107,15 @@ fn a_removed_device_counts_for_what_it_said_before() {
     assert!(devices.active_device(removed).is_none());
     assert!(devices.device_at(removed, Timestamp::from_millis(NOON.as_millis() - 1)).is_some());
     assert!(devices.device_at(removed, NOON).is_none());
+}
+
+#[test]
+fn a_certificate_of_another_version_is_not_believed() {
+    let alice = Person::new(1);
+    let ours = alice.certificate(1).verify(&alice.identity_key()).unwrap().into_inner();
+    let newer = alice.sign(&DeviceCertificate { version: 2, ..ours });
+
+    let result = newer.verify(&alice.identity_key());
+
+    assert_eq!(result, Err(VerifyError::Unreadable(DecodeError::UnknownKind)));
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event::{ConnectionState, Event};
 use crate::opening::Arrival;
 use crate::prekeys::{self, Occasion};
+use crate::resume;
 use crate::store::receipts;
 use crate::sync::{self, Inbound, Received};
 
@@ -88,7 +89,7 @@ impl Engine {
         }
         self.hub.nudge.notify_one();
         let (hub, link) = (Arc::clone(&self.hub), self.link);
-        self.jobs.spawn(async move { Done::Resumed(link, sync::resume(&hub, epoch).await) });
+        self.jobs.spawn(async move { Done::Resumed(link, resume::resume(&hub, epoch).await) });
     }
 
     /// A refusal of nothing in particular: of the connection, or of a frame without a number.

@@ -2,6 +2,7 @@
 
 use chat_core::api::conversations::MembershipHead;
 use chat_core::id::{AccountId, ConversationId};
+use chat_core::limits::ENTRY_AHEAD_MAX;
 use chat_core::membership::{Membership, MembershipEntry, MembershipError, SignedEntry};
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::signed::Verified;
@@ -89,7 +90,14 @@ async fn verified(
             .saying("The entry must be signed by the device that sends it."));
     }
     let devices = services.devices_of(caller.address.account).await?;
-    entry.verify(&devices).map_err(not_verified)
+    let entry = entry.verify(&devices).map_err(not_verified)?;
+    // SECURITY: later entries may not be dated earlier, and a removed device counts only for what
+    // is dated before its removal: one date in the far future would spoil the log for newcomers.
+    if entry.at > services.now().after(ENTRY_AHEAD_MAX) {
+        return Err(Reject::from(RejectCode::NotVerified)
+            .saying("The entry is dated ahead of the relay's clock; set the device's clock."));
+    }
+    Ok(entry)
 }
 
 fn refusal(error: MembershipError) -> Reject {

@@ -1,10 +1,15 @@
 //! Conversations: how they begin, and who may change who is in them.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use chat_core::api::conversations::{AppendEntry, ConversationPage, MembershipHead};
 use chat_core::frame::RelayFrame;
 use chat_core::id::{ConversationId, WorkspaceId};
+use chat_core::limits::ENTRY_AHEAD_MAX;
 use chat_core::membership::{Change, ConversationKind, Member, Policy, Role};
 use chat_core::reject::RejectCode;
+use relay_server::clock::ManualClock;
 use relay_server::testing::TestRelay;
 
 use crate::people::{NOW, Person, random_account};
@@ -67,6 +72,25 @@ async fn an_entry_that_does_not_verify_is_refused() {
         bob.post::<MembershipHead>(&path, &AppendEntry { entry: forged }).await.unwrap_err();
     assert_eq!(refused.code, RejectCode::Forbidden);
     assert_eq!(alice.log_length(group.id()).await, 1);
+}
+
+#[tokio::test]
+async fn an_entry_dated_far_ahead_is_refused() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let relay = TestRelay::builder().clock(clock.clone()).start().await;
+    let [alice, bob, carol] = three(&relay).await;
+    let group = alice.group(&[&bob]).await;
+    let path = format!("/v1/conversations/{}/membership", group.id());
+    let at = NOW.after(ENTRY_AHEAD_MAX + Duration::from_millis(1));
+    let ahead = group.next_entry(alice.device.address, add(&carol), at);
+    let body = AppendEntry { entry: alice.device.entry(&ahead) };
+
+    let refused = alice.post::<MembershipHead>(&path, &body).await.unwrap_err();
+    clock.advance(Duration::from_millis(1));
+    let in_time = alice.post::<MembershipHead>(&path, &body).await;
+
+    assert_eq!(refused.code, RejectCode::NotVerified);
+    assert!(in_time.is_ok());
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ use crate::socket::Socket;
 
 /// No sequences.
 pub const NOTHING: [Sequence; 0] = [];
-pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// REST at one relay.
 #[derive(Clone)]
