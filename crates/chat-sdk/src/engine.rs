@@ -24,17 +24,15 @@ use std::time::Duration;
 
 use chat_core::frame::ClientFrame;
 use chat_core::id::{AccountId, ConversationId, MessageId};
-use chat_core::limits::{DEAD_AFTER, HEARTBEAT_EVERY};
 use chat_core::receipt::{ReceiptKind, Sequence};
-use chat_core::reject::RejectCode;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::timers::{Timer, Timers};
 use crate::connection::{Backoff, Report, Wire};
-use crate::error::{Error, Kind, Result};
-use crate::event::{ConnectionState, Event};
+use crate::error::{Kind, Result};
+use crate::event::ConnectionState;
 use crate::hub::Hub;
 use crate::sealing::Step;
 use crate::store::tombstones;

@@ -1,0 +1,129 @@
+//! Resuming: what is made up for when a connection is there again.
+//!
+//! ```text
+//!  connected ─▶ epoch ─▶ conversations ─▶ logs ─▶ acknowledgements ─▶ receipts ─▶ devices, prekeys
+//! ```
+//!
+//! The relay delivers messages by itself; this is the rest: logs that have grown, receipts that
+//! came, acknowledgements of ours that were committed and did not arrive. Any failure that may pass
+//! fails the whole, and the connection with it: the next one begins here again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chat_core::frame::ClientFrame;
+use chat_core::id::ConversationId;
+use chat_core::receipt::Sequence;
+
+use crate::error::Result;
+use crate::hub::Hub;
+use crate::membership::catch_up;
+use crate::prekeys::{self, Occasion};
+use crate::store::conversations::Standing;
+use crate::store::{account, conversations, cursors, messages};
+use crate::sync::{Inbound, learn, pass_over, receive};
+
+/// The name of the fact that holds the relay's epoch.
+const EPOCH: &str = "relay_epoch";
+
+/// Makes up for what happened while there was no connection: conversations, logs, receipts,
+/// acknowledgements, prekeys. Gives the frames that are still to be sent.
+///
+/// # Errors
+///
+/// What may pass; then the connection is not worth keeping.
+pub(crate) async fn resume(hub: &Hub, epoch: u64) -> Result<Vec<ClientFrame>> {
+    let occasion = note_epoch(hub, epoch).await?;
+    let listed = list_conversations(hub).await?;
+    catch_up_all(hub, &listed).await?;
+    let mut frames = unacknowledged(hub, &listed).await?;
+    frames.extend(fetch_receipts(hub).await?);
+    pass_over(learn(hub, hub.context.own.account()).await)?;
+    if let Err(error) = prekeys::replenish(&hub.context, occasion).await {
+        if error.is_transient() {
+            return Err(error);
+        }
+        tracing::warn!(code = error.code(), "the prekeys were not replenished");
+    }
+    Ok(frames)
+}
+
+/// A relay that was restored from a backup may hand out prekeys again that are spent: make new.
+async fn note_epoch(hub: &Hub, epoch: u64) -> Result<Occasion> {
+    let epoch = epoch.to_be_bytes();
+    hub.context
+        .store
+        .write(move |tx| {
+            let before = account::fact(tx, EPOCH)?;
+            account::set_fact(tx, EPOCH, &epoch)?;
+            let restored = before.is_some_and(|before| before != epoch);
+            Ok(if restored { Occasion::Low } else { Occasion::Routine })
+        })
+        .await
+}
+
+/// What the relay says of each of our conversations: the index of its log, and our cursor.
+type Listed = BTreeMap<ConversationId, (u64, Sequence)>;
+
+async fn list_conversations(hub: &Hub) -> Result<Listed> {
+    let mut listed = Listed::new();
+    let mut after = None;
+    loop {
+        let page = hub.context.relay.conversations(after).await?;
+        let before = listed.len();
+        for summary in &page.conversations {
+            listed.insert(summary.conversation, (summary.index, summary.cursor));
+            after = Some(summary.conversation);
+        }
+        if !page.more || listed.len() == before {
+            return Ok(listed);
+        }
+    }
+}
+
+/// Fetches the logs that are new or have grown, and those that the relay no longer lists: of a
+/// conversation that we were removed from, it shows the log up to that.
+async fn catch_up_all(hub: &Hub, listed: &Listed) -> Result<()> {
+    let known = hub.context.store.read(conversations::all).await?;
+    let mut behind: BTreeSet<_> = listed.keys().copied().collect();
+    for row in known {
+        let id = row.membership.id();
+        let is_newest = listed.get(&id).is_some_and(|(index, _)| *index <= row.membership.index());
+        if is_newest {
+            behind.remove(&id);
+        } else if row.standing == Standing::Member {
+            behind.insert(id);
+        }
+    }
+    for conversation in behind {
+        pass_over(catch_up(hub, conversation).await)?;
+    }
+    Ok(())
+}
+
+/// Acknowledgements that were committed here and did not reach the relay.
+async fn unacknowledged(hub: &Hub, listed: &Listed) -> Result<Vec<ClientFrame>> {
+    let cursors = hub.context.store.read(cursors::all).await?;
+    Ok(cursors
+        .into_iter()
+        .filter(|(id, applied)| listed.get(id).is_some_and(|(_, cursor)| cursor < applied))
+        .map(|(conversation, up_to)| ClientFrame::Acknowledge { conversation, up_to })
+        .collect())
+}
+
+/// Counts the receipts that came while there was no connection.
+async fn fetch_receipts(hub: &Hub) -> Result<Vec<ClientFrame>> {
+    let awaiting = hub.context.store.read(messages::conversations_awaiting_receipts).await?;
+    let mut batch = Vec::new();
+    for conversation in awaiting {
+        match hub.context.relay.receipts(conversation).await {
+            Ok(found) => {
+                batch.extend(found.receipts.into_iter().map(|r| Inbound::Receipt(Box::new(r))));
+            }
+            Err(error) => pass_over(Err(error))?,
+        }
+    }
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(receive(hub, batch).await?.frames)
+}
