@@ -1,5 +1,7 @@
 //! Groups: who is in hears everything from then on, who is out hears nothing more.
 
+#![allow(clippy::unwrap_used)]
+
 use chat_sdk::{Allowed, Event, Kind, Policy, Role, Status};
 use chat_tests::on_both_stands;
 use chat_tests::stand::Stand;

@@ -5,6 +5,7 @@ mod crash;
 mod durability;
 mod groups;
 mod interruptions;
+mod logs;
 mod messages;
 mod people;
 mod process;

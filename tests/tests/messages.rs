@@ -1,5 +1,7 @@
 //! Messages between two people: there and back, in order, once, with what became of them.
 
+#![allow(clippy::unwrap_used)]
+
 use chat_sdk::{Authenticity, Page, Status};
 use chat_tests::on_both_stands;
 use chat_tests::stand::Stand;

@@ -1,5 +1,7 @@
 //! Accounts with several devices: each hears what is said, and a removed one nothing more.
 
+#![allow(clippy::unwrap_used)]
+
 use chat_sdk::{ConnectionState, Event, Status};
 use chat_tests::on_both_stands;
 use chat_tests::stand::Stand;

@@ -1,5 +1,7 @@
 //! Messages that vanish: on both devices and at the relay, each by its own clock.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use chat_sdk::{Draft, Expiry, ExpiryMode, Policy, Status, Timer};
