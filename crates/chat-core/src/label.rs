@@ -65,7 +65,7 @@ labels! {
     ENVELOPE = "sealwire/1/kdf/envelope";
     /// What ties wraps to a payload.
     BINDING = "sealwire/1/hash/binding";
-    /// Key and nonce of a wrap.
+    /// What a wrap is made for: scheme, recipient, epoch.
     WRAP = "sealwire/1/kdf/wrap";
     /// The recipients that a signed message names.
     RECIPIENTS = "sealwire/1/hash/recipients";
