@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
 use chat_core::limits::BUNDLES_A_REQUEST_MAX;
 use chat_core::receipt::Sequence;
-use chat_core::reject::Reject;
+use chat_core::reject::{Reject, RejectCode};
 use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
@@ -22,7 +22,7 @@ use crate::outbox::{self, Remedy};
 use crate::recipients::Bundles;
 use crate::sealing::{self, Step};
 use crate::store::{conversations, outbox as rows, peers};
-use crate::sync::{is_about_us, learn};
+use crate::sync::{is_about_us, learn, pass_over};
 
 /// How many lists and bundles are fetched for one message before it has to wait.
 const ROUNDS: usize = 8;
@@ -154,6 +154,10 @@ pub(crate) async fn rejected(
     message: MessageId,
     reject: Reject,
 ) -> Result<()> {
+    if reject.code == RejectCode::NotAMember {
+        // Before the message has failed, so that who hears of it can see why.
+        pass_over(catch_up(hub, conversation).await)?;
+    }
     let noted = reject.clone();
     let note = move |tx: &Transaction<'_>| outbox::rejected(tx, message, &noted);
     match hub.context.store.write(note).await? {
