@@ -180,7 +180,7 @@ async fn vanish(
         alice.await_event("the message to vanish", is_gone).await?;
     }
     report.line("it vanished from Alice's device");
-    for person in [(&*bob).same(chat).await?, chat.clone()] {
+    for person in [bob.same(chat).await?, chat.clone()] {
         if person.message(id).await?.is_some() {
             return Err("the message is still there".into());
         }
