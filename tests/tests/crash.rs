@@ -21,9 +21,9 @@ use chat_core::limits::HEARTBEAT_EVERY;
 use chat_core::time::Timestamp;
 use chat_sdk::clock::{Clock, Wait};
 use chat_sdk::{Client, Conversation, Event, Events, Status, SystemClock};
+use chat_tests::services::with_database;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::mpsc;
 
 use crate::people::{CHEAP, PASSWORD, within};
@@ -48,7 +48,7 @@ async fn twenty_kills_lose_nothing_on_sqlite() {
 async fn five_kills_lose_nothing_on_postgres() {
     let folder = tempfile::tempdir().unwrap();
     with_database(async |url| {
-        survive(&RelayProgram::in_folder(folder.path()).database(&url), 5, 0x5EA2).await;
+        survive(&RelayProgram::in_folder(folder.path()).database(url), 5, 0x5EA2).await;
     })
     .await;
 }
@@ -236,19 +236,4 @@ impl Clock for Impatient {
         let shortest = Duration::from_millis(20);
         SystemClock.pause(if is_heartbeat { duration } else { duration.min(shortest) })
     }
-}
-
-/// Makes a PostgreSQL database for `story`, and drops it afterwards.
-async fn with_database(story: impl AsyncFnOnce(String)) {
-    let server = std::env::var("SEALWIRE_TEST_POSTGRES")
-        .expect("SEALWIRE_TEST_POSTGRES names no server; run the tests with `cargo xtask test`");
-    let name = format!("sealwire_crash_{:016x}", rand::random::<u64>());
-    let administer = async |sql: String| {
-        let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
-        connection.execute(AssertSqlSafe(sql)).await.unwrap();
-    };
-    administer(format!("CREATE DATABASE {name}")).await;
-    let (base, _) = server.rsplit_once('/').unwrap();
-    story(format!("{base}/{name}")).await;
-    administer(format!("DROP DATABASE {name} WITH (FORCE)")).await;
 }
