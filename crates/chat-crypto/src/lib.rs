@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`identity`] | identity and device keys, what they sign | `identity.md` |
 //! | [`keyring`], [`recovery`] | what an account must not lose, words to get it back with | `keyring.md` |
+//! | [`backup`] | the sealed history of an account | `backup.md` |
 //! | [`safety_number`] | digits to compare | `keyring.md` §5 |
 //! | [`envelope`] | sealing and opening messages | `envelope.md` |
 //! | [`padding`], [`wrap`] | the pieces of an envelope | `envelope.md` §4, §6 |
@@ -40,6 +41,7 @@
 //! ```
 
 mod aead;
+pub mod backup;
 pub mod envelope;
 mod handshake;
 pub mod identity;
