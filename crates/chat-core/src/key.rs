@@ -69,10 +69,30 @@ pub fn signature_input(label: Label, message: &[u8]) -> Vec<u8> {
 }
 
 fn verify(key: &[u8; 32], label: Label, message: &[u8], signature: &Signature) -> bool {
+    verify_strictly(key, &signature_input(label, message), signature)
+}
+
+/// Checks a signature over `input` itself, which for all our signatures begins with a label.
+fn verify_strictly(key: &[u8; 32], input: &[u8], signature: &Signature) -> bool {
+    if !is_reduced(key) {
+        return false;
+    }
     let Ok(key) = ed25519_dalek::VerifyingKey::from_bytes(key) else { return false };
     let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
-    key.verify_strict(&signature_input(label, message), &signature).is_ok()
+    key.verify_strict(input, &signature).is_ok()
 }
+
+/// Tells whether the key's coordinate is below 2²⁵⁵ − 19, so that there is one encoding of it.
+///
+/// The library reduces instead. Of the other way to write a point twice, a sign for `x = 0`, only
+/// points of small order are capable.
+fn is_reduced(key: &[u8; 32]) -> bool {
+    let [lowest, middle @ .., highest] = key;
+    *lowest < 0xed || middle.iter().any(|byte| *byte != 0xff) || highest & 0x7f != 0x7f
+}
+
+#[cfg(test)]
+mod official;
 
 #[cfg(test)]
 mod tests {

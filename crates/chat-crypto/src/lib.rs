@@ -47,6 +47,8 @@ mod handshake;
 pub mod identity;
 mod kdf;
 pub mod keyring;
+#[cfg(test)]
+mod official;
 pub mod padding;
 pub mod prekey;
 mod ratchet;

@@ -16,6 +16,8 @@
 
 mod epoch;
 mod hpke;
+#[cfg(test)]
+mod official;
 pub(crate) mod ratchet;
 mod rsa_oaep;
 
