@@ -71,10 +71,12 @@ labels! {
     RECIPIENTS = "sealwire/1/hash/recipients";
 
     // Derivations: keyring, recovery, comparison.
-    /// The key that a password's export key wraps the keyring's key with.
+    /// The seed of the key pair that a password's export key stands for.
     KEYRING_PASSWORD = "sealwire/1/kdf/keyring-password";
-    /// The key that a recovery phrase wraps the keyring's key with.
+    /// The seed of the key pair that a recovery phrase stands for.
     KEYRING_PHRASE = "sealwire/1/kdf/keyring-phrase";
+    /// The key of the keyring's lock, sealed for one of those.
+    KEYRING_LOCK = "sealwire/1/kdf/keyring-lock";
     /// The keyring itself.
     KEYRING = "sealwire/1/aad/keyring";
     /// A safety number.

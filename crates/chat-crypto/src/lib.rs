@@ -5,7 +5,9 @@
 //! | [`identity`] | identity and device keys, what they sign | `identity.md` |
 //! | [`keyring`], [`recovery`] | what an account must not lose, words to get it back with | `keyring.md` |
 //! | [`backup`] | the sealed history of an account | `backup.md` |
-//! | [`safety_number`] | digits to compare | `keyring.md` §5 |
+//! | [`safety_number`] | digits, emoji and a code to compare | `keyring.md` §5 |
+//! | [`password`] | passwords in the one form that is hashed | `keyring.md` §6 |
+//! | [`emoji`] | 64 emoji of six bits each | `linking.md` §7 |
 //! | [`envelope`] | sealing and opening messages | `envelope.md` |
 //! | [`padding`], [`wrap`] | the pieces of an envelope | `envelope.md` §4, §6 |
 //! | [`prekey`], `handshake` | what others start sessions from, and PQXDH | `handshake.md` |
@@ -42,6 +44,7 @@
 
 mod aead;
 pub mod backup;
+pub mod emoji;
 pub mod envelope;
 mod handshake;
 pub mod identity;
@@ -50,6 +53,7 @@ pub mod keyring;
 #[cfg(test)]
 mod official;
 pub mod padding;
+pub mod password;
 pub mod prekey;
 mod ratchet;
 pub mod recovery;

@@ -5,16 +5,25 @@
 //! ```
 //!
 //! Only the encoding of BIP-39 is used: the entropy itself is the key material, and there is no
-//! PBKDF2, because 256 random bits need no stretching. Normative: `docs/protocol/keyring.md` §2.
+//! PBKDF2, because 256 random bits need no stretching. A word may be cut short after four letters,
+//! which tell all words of the list apart: that is what people punch into steel.
+//! Normative: `docs/protocol/keyring.md` §2.
 
 use std::fmt;
 
-use bip0039::{English, Language as _, Mnemonic};
+use bip0039::{English, Mnemonic};
 use rand_core::CryptoRng;
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// How many words a phrase has.
 pub const WORDS: usize = 24;
+
+/// So many letters tell every word of the list from the others.
+const LETTERS_THAT_TELL: usize = 4;
+
+/// The longest word of the list has eight letters.
+const LETTERS_MAX: usize = 8;
 
 /// Why words are not a recovery phrase.
 ///
@@ -45,23 +54,28 @@ impl RecoveryPhrase {
         phrase
     }
 
-    /// Reads 24 words, in either case, with any white space between them.
+    /// Reads 24 words: in either case and width, with any white space between them, each in full
+    /// or cut short after at least four letters.
     ///
     /// # Errors
     ///
     /// [`RecoveryError`]: the number of words, the first unknown word, or the checksum.
     pub fn parse(text: &str) -> Result<Self, RecoveryError> {
-        let text = Zeroizing::new(text.to_lowercase());
-        let count = text.split_whitespace().count();
+        // Full-width letters become plain ones. Compatibility forms can grow to 18 times the
+        // length, and a buffer that grows leaves copies behind.
+        let mut plain = Zeroizing::new(String::with_capacity(text.len() * 18));
+        plain.extend(text.nfkc().flat_map(char::to_lowercase));
+        let count = plain.split_whitespace().count();
         if count != WORDS {
             return Err(RecoveryError::WordCount(count));
         }
-        let unknown = text.split_whitespace().position(|word| English::index_of(word).is_none());
-        if let Some(place) = unknown {
-            return Err(RecoveryError::UnknownWord(place + 1));
+        let mut phrase = Zeroizing::new(String::with_capacity(WORDS * (LETTERS_MAX + 1)));
+        for (place, typed) in (1..).zip(plain.split_whitespace()) {
+            let word = whole_word(typed).ok_or(RecoveryError::UnknownWord(place))?;
+            phrase.extend([word, " "]);
         }
-        let mnemonic =
-            Mnemonic::<English>::from_phrase(text.as_str()).map_err(|_| RecoveryError::Checksum)?;
+        let mnemonic = Mnemonic::<English>::from_normalized_phrase(phrase.trim_end())
+            .map_err(|_| RecoveryError::Checksum)?;
         // INVARIANT: 24 words carry 32 bytes.
         <[u8; 32]>::try_from(mnemonic.entropy()).map(Self).map_err(|_| RecoveryError::Checksum)
     }
@@ -87,6 +101,14 @@ impl fmt::Debug for RecoveryPhrase {
     }
 }
 
+/// The word of the list that `typed` is, or begins with enough letters.
+fn whole_word(typed: &str) -> Option<&'static str> {
+    let words = English::words();
+    let begins = |word: &&&str| typed.len() >= LETTERS_THAT_TELL && word.starts_with(typed);
+    let exact = words.iter().find(|word| **word == typed);
+    exact.or_else(|| words.iter().find(begins)).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use rand_chacha::ChaCha20Rng;
@@ -110,6 +132,51 @@ mod tests {
         let shouted = format!("\n  {}\t", phrase.words().to_uppercase().replace(' ', " \r\n "));
 
         assert_eq!(RecoveryPhrase::parse(&shouted).unwrap().entropy(), phrase.entropy());
+    }
+
+    #[test]
+    fn letters_of_full_width_are_letters() {
+        let phrase = phrase();
+        let wide = |c: char| match c {
+            ' ' => '\u{3000}',
+            letter => char::from_u32(letter as u32 + 0xfee0).unwrap(),
+        };
+        let typed: String = phrase.words().chars().map(wide).collect();
+
+        assert_eq!(RecoveryPhrase::parse(&typed).unwrap().entropy(), phrase.entropy());
+    }
+
+    #[test]
+    fn four_letters_of_a_word_are_enough() {
+        let phrase = phrase();
+        let short = |letters: usize| {
+            let words = phrase.words();
+            let cut = words.split(' ').map(|word| &word[..letters.min(word.len())]);
+            RecoveryPhrase::parse(&cut.collect::<Vec<_>>().join(" "))
+        };
+
+        assert_eq!(short(4).unwrap().entropy(), phrase.entropy());
+        assert_eq!(short(5).unwrap().entropy(), phrase.entropy());
+        assert!(matches!(short(3), Err(RecoveryError::UnknownWord(_))));
+    }
+
+    #[test]
+    fn four_letters_tell_all_words_apart_and_no_word_is_longer_than_thought() {
+        let first_letters: std::collections::BTreeSet<_> = English::words()
+            .iter()
+            .map(|word| &word[..LETTERS_THAT_TELL.min(word.len())])
+            .collect();
+
+        assert_eq!(first_letters.len(), 2048);
+        assert!(English::words().iter().all(|word| word.len() <= LETTERS_MAX));
+    }
+
+    #[test]
+    fn a_whole_word_is_not_taken_for_the_beginning_of_another() {
+        assert_eq!(whole_word("act"), Some("act"));
+        assert_eq!(whole_word("acto"), Some("actor"));
+        assert_eq!(whole_word("abandonx"), None);
+        assert_eq!(whole_word(""), None);
     }
 
     #[test]

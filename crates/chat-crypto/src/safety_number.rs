@@ -1,4 +1,4 @@
-//! Safety numbers: sixty digits that two people compare to know that nobody stands between them.
+//! Safety numbers: what two people compare to know that nobody stands between them.
 //!
 //! ```text
 //!  H₁ = SHA-512(label ‖ version ‖ account id ‖ identity key)
@@ -6,12 +6,16 @@
 //!  fingerprint = the first 32 bytes of H₅₂₀₀
 //!
 //!  digits  for each side: 6 × (5 bytes, big-endian, mod 100 000), the lower fingerprint first
+//!  emoji   for each side: 18 × 6 bits, the lower fingerprint first                 6 rows of 6
 //!  QR      version ‖ lower fingerprint ‖ higher fingerprint                         65 bytes
 //! ```
 //!
-//! The repetition makes it dear to search for a key whose digits collide: thirty digits a side
-//! are about 100 bits. The shape is that of Signal's numeric fingerprints. Both fingerprints are
-//! sorted, so both people see the same. Normative: `docs/protocol/keyring.md` §5.
+//! A safety number stands still, so an attacker has all the time to search for a key whose number
+//! looks the same. Therefore none of its forms is short: thirty digits a side are about 100 bits,
+//! eighteen emoji 108, and the repetition adds 12 to the work. Few emoji are safe only where both
+//! people are there at the same time; see `linking.md` §4.
+//! The shape is that of Signal's numeric fingerprints. Both fingerprints are sorted, so both
+//! people see the same. Normative: `docs/protocol/keyring.md` §5.
 
 use std::fmt;
 
@@ -21,13 +25,33 @@ use chat_core::label;
 use sha2::{Digest as _, Sha512};
 use subtle::ConstantTimeEq as _;
 
-/// The version of digits and QR code.
+use crate::emoji::Emoji;
+
+/// The version of digits, emoji and QR code.
 pub const VERSION: u8 = 1;
 
 const ITERATIONS: u32 = 5_200;
 const FINGERPRINT_BYTES: usize = 32;
 const DIGITS_A_GROUP: usize = 5;
 const GROUPS_A_SIDE: usize = 6;
+const EMOJI_A_SIDE: usize = 18;
+
+/// How many emoji a safety number has: a square of six by six.
+pub const EMOJI: usize = 2 * EMOJI_A_SIDE;
+
+/// Why a scanned code does not confirm a safety number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodeError {
+    /// The code is none of ours, or has another version: one of the two apps is to be updated.
+    ///
+    /// Never to be shown as a match, and never answered by comparing a shorter form instead.
+    #[error("the code is of another version; update both apps")]
+    OtherVersion,
+    /// The code is of this version, and says something else: somebody may stand between.
+    #[error("the safety numbers differ")]
+    Differs,
+}
 
 type Fingerprint = [u8; FINGERPRINT_BYTES];
 
@@ -54,10 +78,33 @@ impl SafetyNumber {
         [&[VERSION], &self.lower[..], &self.higher[..]].concat()
     }
 
+    /// Compares a scanned code with this number, all of it and in constant time.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::OtherVersion`], also for other lengths; [`CodeError::Differs`].
+    pub fn check_qr(&self, scanned: &[u8]) -> Result<(), CodeError> {
+        let ours = self.qr_payload();
+        if scanned.len() != ours.len() || scanned.first() != Some(&VERSION) {
+            return Err(CodeError::OtherVersion);
+        }
+        if ours.ct_eq(scanned).into() { Ok(()) } else { Err(CodeError::Differs) }
+    }
+
     /// Tells, in constant time, whether a scanned code says the same.
     #[must_use]
     pub fn matches_qr(&self, scanned: &[u8]) -> bool {
-        self.qr_payload().ct_eq(scanned).into()
+        self.check_qr(scanned).is_ok()
+    }
+
+    /// The number as emoji, to be shown in six rows of six: half of them for either side.
+    #[must_use]
+    pub fn emoji(&self) -> [Emoji; EMOJI] {
+        let [lower, higher] = [self.lower, self.higher].map(|side| Emoji::of(&side));
+        let sides: [[Emoji; EMOJI_A_SIDE]; 2] = [lower, higher];
+        let mut emoji = sides.into_iter().flatten();
+        // INVARIANT: two sides have as many emoji as the array.
+        std::array::from_fn(|_| emoji.next().unwrap_or(Emoji::FIRST))
     }
 }
 
@@ -133,14 +180,61 @@ mod tests {
     }
 
     #[test]
-    fn a_code_of_another_version_or_length_does_not_match() {
+    fn emoji_say_108_bits_of_each_side() {
         let number = SafetyNumber::between(alice(), bob());
-        let mut newer = number.qr_payload();
-        newer[0] += 1;
+        let bits = |side: &Fingerprint| Emoji::of::<EMOJI_A_SIDE, 32>(side);
 
-        assert!(!number.matches_qr(&newer));
-        assert!(!number.matches_qr(&number.qr_payload()[..64]));
-        assert!(!number.matches_qr(&[]));
+        let emoji = number.emoji();
+
+        assert_eq!(emoji[..18], bits(&number.lower));
+        assert_eq!(emoji[18..], bits(&number.higher));
+        assert_eq!(emoji, SafetyNumber::between(bob(), alice()).emoji());
+    }
+
+    #[test]
+    fn a_changed_key_changes_the_emoji_of_its_side_only() {
+        let before = SafetyNumber::between(alice(), bob()).emoji();
+        let after = (bob().0, IdentityKey::from_bytes([9; 32]));
+        let after = SafetyNumber::between(alice(), after).emoji();
+
+        let same = |half: &[Emoji]| before.chunks(18).any(|side| side == half);
+        assert_eq!(after.chunks(18).filter(|half| same(half)).count(), 1);
+    }
+
+    #[test]
+    fn a_code_of_another_version_is_no_match_and_no_difference_either() {
+        let number = SafetyNumber::between(alice(), bob());
+        for version in [0, 2, 255] {
+            let mut other = number.qr_payload();
+            other[0] = version;
+            assert_eq!(number.check_qr(&other), Err(CodeError::OtherVersion), "{version}");
+        }
+    }
+
+    #[test]
+    fn a_downgraded_code_of_fewer_bits_is_refused() {
+        let number = SafetyNumber::between(alice(), bob());
+        let whole = number.qr_payload();
+
+        // Shorter fingerprints of an older app, one side only, nothing, or more than there is.
+        let shortened = [&[VERSION], &number.lower[..16], &number.higher[..16]].concat();
+        let longer = [&whole[..], &[0]].concat();
+        for code in [&shortened, &whole[..33], &whole[..64], &whole[..1], &[], &longer] {
+            assert_eq!(number.check_qr(code), Err(CodeError::OtherVersion));
+            assert!(!number.matches_qr(code));
+        }
+    }
+
+    #[test]
+    fn no_bit_of_a_code_can_be_changed() {
+        let number = SafetyNumber::between(alice(), bob());
+
+        for bit in 8..65 * 8 {
+            let mut changed = number.qr_payload();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(number.check_qr(&changed), Err(CodeError::Differs), "bit {bit}");
+        }
+        assert_eq!(number.check_qr(&number.qr_payload()), Ok(()));
     }
 
     fn alice() -> (AccountId, IdentityKey) {

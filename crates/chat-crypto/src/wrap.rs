@@ -15,7 +15,7 @@
 //! Normative: `docs/protocol/envelope.md` §5 and §6.
 
 mod epoch;
-mod hpke;
+pub(crate) mod hpke;
 #[cfg(test)]
 mod official;
 pub(crate) mod ratchet;

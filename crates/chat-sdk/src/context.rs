@@ -103,7 +103,7 @@ pub(crate) mod tests {
             DeviceAddress { account: AccountId::random(rng), device: DeviceId::random(rng) };
         let device = Arc::new(DeviceSecrets::generate(rng));
         let envelope = EnvelopeSecrets::generate(address.account, 1, rng);
-        let keyring = Arc::new(Keyring::new(IdentitySecret::generate(rng), envelope));
+        let keyring = Arc::new(Keyring::new(IdentitySecret::generate(rng), envelope, rng));
         let own = Own {
             address,
             username: "alice".to_owned(),

@@ -13,6 +13,7 @@ use std::fmt;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use chat_core::api::auth::OpaqueMessage;
+use chat_crypto::password::normalize;
 use opaque_ke::errors::ProtocolError;
 use opaque_ke::rand::{CryptoRng as OldCryptoRng, Error as OldError, RngCore as OldRngCore};
 use opaque_ke::{
@@ -64,7 +65,7 @@ impl PasswordHardening {
 
 /// A password and what is done to it.
 pub(crate) struct Password {
-    bytes: Zeroizing<Vec<u8>>,
+    normal: Zeroizing<String>,
     hardening: PasswordHardening,
     randomness: Randomness,
 }
@@ -81,28 +82,30 @@ impl ExportKey {
 }
 
 impl Password {
-    /// Takes a password as it was typed.
-    #[must_use]
+    /// Takes a password as it was typed, and brings it into the form that is hashed.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::ArgumentInvalid`] for an empty password, and one with characters that cannot be
+    /// typed everywhere.
     pub(crate) fn new(
-        password: &str,
+        typed: &str,
         hardening: PasswordHardening,
         randomness: Randomness,
-    ) -> Self {
-        let bytes = Zeroizing::new(password.as_bytes().to_vec());
-        Self { bytes, hardening, randomness }
+    ) -> Result<Self> {
+        let normal = normalize(typed).map_err(|error| Kind::ArgumentInvalid.because(error))?;
+        Ok(Self { normal, hardening, randomness })
     }
 
     /// Begins a registration.
     ///
     /// # Errors
     ///
-    /// [`Kind::ArgumentInvalid`] for an empty password.
+    /// [`Kind::ArgumentInvalid`] for a password of 64 KiB or more.
     pub(crate) fn register(self) -> Result<(OpaqueMessage, Registering)> {
-        if self.bytes.is_empty() {
-            return Err(Kind::ArgumentInvalid.into());
-        }
         let rng = &mut OldRng(self.randomness.rng());
-        let started = ClientRegistration::start(rng, &self.bytes).map_err(no_password)?;
+        let started =
+            ClientRegistration::start(rng, self.normal.as_bytes()).map_err(no_password)?;
         let request = OpaqueMessage::new(started.message.serialize().to_vec())?;
         Ok((request, Registering { password: self, state: started.state }))
     }
@@ -114,7 +117,7 @@ impl Password {
     /// [`Kind::ArgumentInvalid`] for a password of 64 KiB or more.
     pub(crate) fn log_in(self) -> Result<(OpaqueMessage, LoggingIn)> {
         let rng = &mut OldRng(self.randomness.rng());
-        let started = ClientLogin::start(rng, &self.bytes).map_err(no_password)?;
+        let started = ClientLogin::start(rng, self.normal.as_bytes()).map_err(no_password)?;
         let request = OpaqueMessage::new(started.message.serialize().to_vec())?;
         Ok((request, LoggingIn { password: self, state: Box::new(started.state) }))
     }
@@ -143,8 +146,9 @@ impl Registering {
             let parameters =
                 ClientRegistrationFinishParameters::new(Identifiers::default(), Some(&stretcher));
             let rng = &mut OldRng(password.randomness.rng());
-            let finished =
-                state.finish(rng, &password.bytes, response, parameters).map_err(no_answer)?;
+            let finished = state
+                .finish(rng, password.normal.as_bytes(), response, parameters)
+                .map_err(no_answer)?;
             let record = OpaqueMessage::new(finished.message.serialize().to_vec())?;
             Ok((record, ExportKey(Zeroizing::new(finished.export_key.to_vec()))))
         })
@@ -176,7 +180,7 @@ impl LoggingIn {
                 ClientLoginFinishParameters::new(None, Identifiers::default(), Some(&stretcher));
             let rng = &mut OldRng(password.randomness.rng());
             let finished = state
-                .finish(rng, &password.bytes, response, parameters)
+                .finish(rng, password.normal.as_bytes(), response, parameters)
                 .map_err(|_| Kind::WrongPassword)?;
             let finalization = OpaqueMessage::new(finished.message.serialize().to_vec())?;
             Ok((finalization, ExportKey(Zeroizing::new(finished.export_key.to_vec()))))
@@ -256,7 +260,7 @@ mod tests {
     }
 
     fn password(text: &str, hardening: PasswordHardening) -> Password {
-        Password::new(text, hardening, randomness())
+        Password::new(text, hardening, randomness()).unwrap()
     }
 
     async fn registered(text: &str) -> (Server, ExportKey) {
@@ -302,6 +306,25 @@ mod tests {
 
         assert_eq!(first.as_bytes(), again.as_bytes());
         assert_eq!(first.as_bytes().len(), 64);
+    }
+
+    #[tokio::test]
+    async fn the_password_is_right_however_the_keyboard_composes_it() {
+        let (server, first) = registered("Zürich 1").await;
+
+        let decomposed = server.log_in(password("Zu\u{308}rich\u{a0}1", CHEAP)).await.unwrap();
+        let other = server.log_in(password("Zurich 1", CHEAP)).await.unwrap_err();
+
+        assert_eq!(first.as_bytes(), decomposed.as_bytes());
+        assert_eq!(other.kind(), Kind::WrongPassword);
+    }
+
+    #[test]
+    fn what_cannot_be_typed_again_is_no_password() {
+        for typed in ["", "tab\tand", "\u{e000}"] {
+            let refused = Password::new(typed, CHEAP, randomness()).unwrap_err();
+            assert_eq!(refused.kind(), Kind::ArgumentInvalid);
+        }
     }
 
     #[tokio::test]

@@ -77,7 +77,7 @@ impl Person {
             workspace: WorkspaceId::from_bytes([9; 16]),
             identity_key: identity.key(),
             device: Arc::new(device),
-            keyring: Arc::new(Keyring::new(identity, envelope)),
+            keyring: Arc::new(Keyring::new(identity, envelope, &mut rng)),
         };
         let one_time = upload.one_time.to_vec();
         let store = Store::open(place).await.unwrap();

@@ -1,14 +1,15 @@
-//! The keyring's lock: one random key, sealed under the password and under the phrase.
+//! The keyring's lock: one random key, sealed for the password and for the phrase.
 //!
 //! ```text
-//!  sealed keyring  =  { 0: version, 1: by password, 2: by phrase, 3: content }        CBOR
+//!  sealed keyring  =  { 0: version, 1: for the password, 2: for the phrase, 3: content }   CBOR
 //!
-//!  by password, by phrase   nonce (24) ‖ XChaCha20-Poly1305(lock key)                 72 bytes
-//!  content                  nonce (24) ‖ XChaCha20-Poly1305(keyring)
+//!  1, 2     HPKE(X-Wing, opener's public half; lock key)                          1 168 bytes
+//!  content  nonce (24) ‖ XChaCha20-Poly1305(lock key; openers' public halves, keyring)
 //! ```
 //!
-//! Nonces of 24 bytes can be drawn at random for as long as anybody cares. A device keeps the
-//! lock, so that it can seal a new epoch without asking for password or phrase.
+//! A device keeps the lock, so that it can seal a new epoch, open what another device sealed, and
+//! draw a fresh lock, without asking for password or phrase. A fresh lock is what ends the access
+//! of whoever held the old one: a removed device, an old password, an old phrase.
 //! Normative: `docs/protocol/keyring.md` §3.
 
 use std::fmt;
@@ -17,22 +18,24 @@ use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use chat_core::codec::{Bytes, DecodeError, from_bytes, to_bytes};
 use chat_core::id::AccountId;
-use chat_core::label::{self, Label};
+use chat_core::key::XWingKey;
+use chat_core::label;
 use chat_core::limits::KEYRING_BYTES_MAX;
+use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use super::opener::{self, Kind, Opener, SEALED_KEY_BYTES};
 use super::{Keyring, KeyringError};
-use crate::kdf;
 use crate::recovery::RecoveryPhrase;
 use crate::secret::SecretBytes;
 use crate::snapshot::{self, SnapshotError};
 
 const VERSION: u8 = 1;
+const CONTENT_SNAPSHOT: u8 = 1;
 const LOCK_SNAPSHOT: u8 = 1;
 const NONCE_BYTES: usize = 24;
-const SEALED_KEY_BYTES: usize = NONCE_BYTES + 32 + 16;
 
 /// What the relay keeps.
 #[derive(Encode, Decode)]
@@ -41,108 +44,150 @@ struct SealedKeyring {
     #[n(0)]
     version: u8,
     #[n(1)]
-    by_password: Bytes<SEALED_KEY_BYTES>,
+    for_password: Bytes<SEALED_KEY_BYTES>,
     #[n(2)]
-    by_phrase: Bytes<SEALED_KEY_BYTES>,
+    for_phrase: Bytes<SEALED_KEY_BYTES>,
     #[n(3)]
     content: Bytes<KEYRING_BYTES_MAX>,
 }
 
-/// The key of a keyring, and both of its sealed forms: seals new content without password.
-#[derive(Clone)]
-pub struct KeyringLock(LockState);
+/// What the lock's key opens.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct SealedContent<'a> {
+    #[b(0)]
+    keyring: &'a ByteSlice,
+    #[n(1)]
+    password: XWingKey,
+    #[n(2)]
+    phrase: XWingKey,
+}
 
+/// The key of a keyring, for whom it is sealed, and the number it was last sealed or opened under.
 #[derive(Clone, Encode, Decode)]
 #[cbor(map)]
-struct LockState {
+pub struct KeyringLock {
     #[n(0)]
     key: SecretBytes<32>,
     #[n(1)]
-    by_password: Bytes<SEALED_KEY_BYTES>,
+    password: XWingKey,
     #[n(2)]
-    by_phrase: Bytes<SEALED_KEY_BYTES>,
-}
-
-/// What opens a lock.
-#[derive(Clone, Copy)]
-pub(super) enum Opener<'a> {
-    /// The export key that OPAQUE gives with the right password.
-    Password(&'a [u8]),
-    /// The recovery phrase.
-    Phrase(&'a RecoveryPhrase),
-}
-
-impl Opener<'_> {
-    fn label(self) -> Label {
-        match self {
-            Self::Password(_) => label::KEYRING_PASSWORD,
-            Self::Phrase(_) => label::KEYRING_PHRASE,
-        }
-    }
-
-    /// The cipher for the lock's key: HKDF-SHA-256 of what the person has.
-    fn cipher(self) -> XChaCha20Poly1305 {
-        let secret = match self {
-            Self::Password(export_key) => export_key,
-            Self::Phrase(phrase) => phrase.entropy(),
-        };
-        let key: Zeroizing<[u8; 32]> = kdf::derive(secret, self.label(), &[]);
-        XChaCha20Poly1305::new((&*key).into())
-    }
-
-    /// `label ‖ account`: a lock's sealed key belongs to one account and one kind of opener.
-    fn associated(self, account: AccountId) -> Vec<u8> {
-        [self.label().as_bytes(), account.as_bytes()].concat()
-    }
-
-    #[expect(clippy::expect_used, reason = "the limit is this very length")]
-    fn seal_key(
-        self,
-        key: &[u8; 32],
-        account: AccountId,
-        rng: &mut impl CryptoRng,
-    ) -> Bytes<SEALED_KEY_BYTES> {
-        let sealed = seal(&self.cipher(), key, &self.associated(account), rng);
-        // INVARIANT: 32 bytes, a nonce and a tag are exactly the limit.
-        Bytes::new(sealed).expect("a sealed key has 72 bytes")
-    }
+    phrase: XWingKey,
+    #[n(3)]
+    number: u64,
 }
 
 impl KeyringLock {
     /// Draws a new lock that `export_key` and `phrase` open.
     pub(super) fn new(
-        account: AccountId,
+        number: u64,
         export_key: &[u8],
         phrase: &RecoveryPhrase,
         rng: &mut impl CryptoRng,
     ) -> Self {
-        let key = SecretBytes::random(rng);
-        let by_password = Opener::Password(export_key).seal_key(key.as_bytes(), account, rng);
-        let by_phrase = Opener::Phrase(phrase).seal_key(key.as_bytes(), account, rng);
-        Self(LockState { key, by_password, by_phrase })
+        let (password, phrase) = (Opener::password(export_key), Opener::phrase(phrase));
+        Self::fresh(password.public(), phrase.public(), number, rng)
     }
 
-    /// Seals `keyring` under `number`, to be opened by the same password and phrase as before.
-    ///
-    /// `number` must be higher than any this account's keyring was sealed with before.
-    #[expect(clippy::expect_used, reason = "a keyring has a limit of its own")]
+    fn fresh(password: XWingKey, phrase: XWingKey, number: u64, rng: &mut impl CryptoRng) -> Self {
+        Self { key: SecretBytes::random(rng), password, phrase, number }
+    }
+
+    /// The highest number of a keyring that this lock sealed or opened.
     #[must_use]
-    pub fn reseal(&self, keyring: &Keyring, number: u64, rng: &mut impl CryptoRng) -> Vec<u8> {
-        let cipher = self.cipher();
-        let associated = associated(keyring.account(), number);
-        let content = seal(&cipher, &keyring.to_snapshot(), &associated, rng);
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// A fresh lock for the same password and phrase: when a device was removed.
+    ///
+    /// What is sealed from now on does not open with a copy of the lock before. The account's
+    /// other devices get the fresh one through their sessions, or ask for password or phrase.
+    #[must_use]
+    pub fn renew(&self, rng: &mut impl CryptoRng) -> Self {
+        Self::fresh(self.password, self.phrase, self.number, rng)
+    }
+
+    /// A fresh lock for a new password; the phrase stays.
+    #[must_use]
+    pub fn with_password(&self, export_key: &[u8], rng: &mut impl CryptoRng) -> Self {
+        Self::fresh(Opener::password(export_key).public(), self.phrase, self.number, rng)
+    }
+
+    /// A fresh lock for a new phrase; the password stays.
+    #[must_use]
+    pub fn with_phrase(&self, phrase: &RecoveryPhrase, rng: &mut impl CryptoRng) -> Self {
+        Self::fresh(self.password, Opener::phrase(phrase).public(), self.number, rng)
+    }
+
+    /// Seals `keyring` under the next number, [`Self::number`] afterwards.
+    ///
+    /// If the relay holds that number already, another device was faster: open what it sealed,
+    /// repeat the change on top of it, and seal again.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError::Full`] at the last number there is.
+    pub fn reseal(
+        &mut self,
+        keyring: &Keyring,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, KeyringError> {
+        self.number = self.number.checked_add(1).ok_or(KeyringError::Full)?;
+        Ok(self.seal(keyring, rng))
+    }
+
+    /// Seals `keyring` under the lock's number.
+    #[expect(clippy::expect_used, reason = "a keyring has a limit of its own")]
+    pub(super) fn seal(&self, keyring: &Keyring, rng: &mut impl CryptoRng) -> Vec<u8> {
+        let (account, number) = (keyring.account(), self.number);
+        let snapshot = keyring.to_snapshot();
+        let content = SealedContent {
+            keyring: snapshot.as_slice().into(),
+            password: self.password,
+            phrase: self.phrase,
+        };
+        let content = snapshot::write(CONTENT_SNAPSHOT, &content);
+        let content = seal(&self.cipher(), &content, &associated(account, number), rng);
+        let mut sealed_for =
+            |kind, public| opener::seal(kind, public, &self.key, account, number, rng);
         to_bytes(&SealedKeyring {
             version: VERSION,
-            by_password: self.0.by_password.clone(),
-            by_phrase: self.0.by_phrase.clone(),
+            for_password: sealed_for(Kind::Password, &self.password),
+            for_phrase: sealed_for(Kind::Phrase, &self.phrase),
             // INVARIANT: a keyring of the most epochs, each with RSA, stays below the limit; a test
             // holds that.
             content: Bytes::new(content).expect("the fullest keyring fits"),
         })
     }
 
+    /// Opens what another device sealed under this lock.
+    ///
+    /// Check with [`Keyring::check_successor`] that the keyring holds everything that the one
+    /// before held.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError::RolledBack`] for a lower number than the lock has seen;
+    /// [`KeyringError::NotAuthentic`], also when the lock was renewed;
+    /// [`KeyringError::Unreadable`].
+    pub fn open(
+        &mut self,
+        sealed: &[u8],
+        account: AccountId,
+        number: u64,
+    ) -> Result<Keyring, KeyringError> {
+        if number < self.number {
+            return Err(KeyringError::RolledBack);
+        }
+        let sealed = read(sealed)?;
+        let (keyring, lock) = open_content(&self.key, &sealed.content, account, number)?;
+        *self = lock;
+        Ok(keyring)
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(self.0.key.as_bytes().into())
+        cipher(&self.key)
     }
 }
 
@@ -150,7 +195,7 @@ impl KeyringLock {
     /// The lock, to be stored encrypted.
     #[must_use]
     pub fn to_snapshot(&self) -> Zeroizing<Vec<u8>> {
-        snapshot::write(LOCK_SNAPSHOT, &self.0)
+        snapshot::write(LOCK_SNAPSHOT, self)
     }
 
     /// Reads what [`Self::to_snapshot`] wrote.
@@ -159,7 +204,12 @@ impl KeyringLock {
     ///
     /// [`SnapshotError`].
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        snapshot::read(bytes, LOCK_SNAPSHOT).map(Self)
+        let lock: Self = snapshot::read(bytes, LOCK_SNAPSHOT)?;
+        if lock.has_keys() { Ok(lock) } else { Err(SnapshotError::Malformed) }
+    }
+
+    fn has_keys(&self) -> bool {
+        opener::is_key(&self.password) && opener::is_key(&self.phrase)
     }
 }
 
@@ -174,30 +224,56 @@ pub(super) fn open(
     sealed: &[u8],
     account: AccountId,
     number: u64,
-    opener: Opener<'_>,
+    opener: &Opener,
 ) -> Result<(Keyring, KeyringLock), KeyringError> {
+    let sealed = read(sealed)?;
+    let sealed_key = match opener.kind {
+        Kind::Password => &sealed.for_password,
+        Kind::Phrase => &sealed.for_phrase,
+    };
+    let key = opener.open(sealed_key, account, number).ok_or(KeyringError::NotAuthentic)?;
+    let (keyring, lock) = open_content(&key, &sealed.content, account, number)?;
+    let named = match opener.kind {
+        Kind::Password => lock.password,
+        Kind::Phrase => lock.phrase,
+    };
+    // SECURITY: the key was sealed for this opener, so the content must say so too; else the two
+    // parts come from different keyrings.
+    if named != opener.public() {
+        return Err(KeyringError::NotAuthentic);
+    }
+    Ok((keyring, lock))
+}
+
+fn read(sealed: &[u8]) -> Result<SealedKeyring, KeyringError> {
     let sealed: SealedKeyring = from_bytes(sealed).map_err(KeyringError::Unreadable)?;
     if sealed.version != VERSION {
         return Err(KeyringError::Unreadable(DecodeError::UnknownKind));
     }
-    let sealed_key = match opener {
-        Opener::Password(_) => &sealed.by_password,
-        Opener::Phrase(_) => &sealed.by_phrase,
-    };
-    let key = open_sealed(&opener.cipher(), sealed_key, &opener.associated(account))?;
-    let key = key.as_slice().try_into().map_err(|_| KeyringError::NotAuthentic)?;
-    let lock = KeyringLock(LockState {
-        key: SecretBytes::new(key),
-        by_password: sealed.by_password,
-        by_phrase: sealed.by_phrase,
-    });
+    Ok(sealed)
+}
 
-    let content = open_sealed(&lock.cipher(), &sealed.content, &associated(account, number))?;
-    let keyring = Keyring::from_snapshot(&content).map_err(|_| KeyringError::NotAuthentic)?;
-    if keyring.account() != account {
+fn open_content(
+    key: &SecretBytes<32>,
+    content: &[u8],
+    account: AccountId,
+    number: u64,
+) -> Result<(Keyring, KeyringLock), KeyringError> {
+    let content = open_sealed(&cipher(key), content, &associated(account, number))?;
+    let content: SealedContent<'_> =
+        snapshot::read(&content, CONTENT_SNAPSHOT).map_err(|_| KeyringError::NotAuthentic)?;
+    let keyring =
+        Keyring::from_snapshot(content.keyring).map_err(|_| KeyringError::NotAuthentic)?;
+    let SealedContent { password, phrase, .. } = content;
+    let lock = KeyringLock { key: key.clone(), password, phrase, number };
+    if keyring.account() != account || !lock.has_keys() {
         return Err(KeyringError::NotAuthentic);
     }
     Ok((keyring, lock))
+}
+
+fn cipher(key: &SecretBytes<32>) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(key.as_bytes().into())
 }
 
 /// `label ‖ account ‖ number`: so that a relay can neither swap keyrings nor relabel an old one.

@@ -20,12 +20,12 @@ use zeroize::Zeroizing;
 use super::WrapError;
 
 /// DHKEM(X25519, HKDF-SHA256), KEM id 0x0020.
-pub(super) type X25519 = hpke::kem::X25519HkdfSha256;
+pub(crate) type X25519 = hpke::kem::X25519HkdfSha256;
 /// MLKEM768-X25519, KEM id 0x647a.
-pub(super) type XWing = hpke::kem::XWing;
+pub(crate) type XWing = hpke::kem::XWing;
 
 /// Seals `plaintext` to the holder of `public`.
-pub(super) fn seal<K: Kem>(
+pub(crate) fn seal<K: Kem>(
     public: &[u8],
     info: &[u8],
     aad: &[u8],
@@ -46,7 +46,7 @@ pub(super) fn seal<K: Kem>(
 }
 
 /// Opens what [`seal`] made; `None` for everything else.
-pub(super) fn open<K: Kem>(
+pub(crate) fn open<K: Kem>(
     private: &K::PrivateKey,
     info: &[u8],
     aad: &[u8],

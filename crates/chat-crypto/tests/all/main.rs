@@ -8,9 +8,11 @@
 )]
 
 mod collision;
+mod emoji_page;
 mod envelopes;
 mod forged_wraps;
 mod forgeries;
+mod keyring_spec;
 mod keyrings;
 mod people;
 mod session_vectors;

@@ -79,7 +79,7 @@ impl Person {
         let (prekeys, upload) = PrekeySecrets::generate(&device, address, 1, 2, NOW, rng);
         let one_time = upload.one_time.first().cloned();
         let bundle = PrekeyBundle { address, set: upload.set, one_time };
-        let keyring = Keyring::new(identity, epoch);
+        let keyring = Keyring::new(identity, epoch, rng);
         Self { address, device, certificate, keyring, envelope_keys, prekeys, bundle }
     }
 

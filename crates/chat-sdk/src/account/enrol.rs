@@ -75,7 +75,9 @@ async fn authenticate(
     username: &str,
     password: &str,
 ) -> Result<(Enrolment, ExportKey)> {
-    let password = Password::new(password, setup.hardening, setup.randomness.clone());
+    // A password that cannot be is answered like one that nobody has.
+    let password = Password::new(password, setup.hardening, setup.randomness.clone())
+        .map_err(|_| Kind::WrongPassword)?;
     let (request, logging_in) = password.log_in()?;
     let start = OpaqueStart { username: username.to_owned(), request };
     let answer = setup.api.login_start(&start).await?;

@@ -38,7 +38,7 @@ pub async fn register(
     }
     check_is_empty(&setup.store).await?;
     let workspace = setup.api.limits().await?.default_workspace;
-    let password = Password::new(password, setup.hardening, setup.randomness.clone());
+    let password = Password::new(password, setup.hardening, setup.randomness.clone())?;
     let (request, registering) = password.register()?;
     let start = OpaqueStart { username: username.to_owned(), request };
     let answer = setup.api.register_start(&start).await?;
@@ -93,7 +93,7 @@ impl NewAccount {
         let (prekeys, upload) =
             PrekeySecrets::generate(&device, address, 1, ONE_TIME_PREKEYS_MAX, now, rng);
         let envelope = EnvelopeSecrets::generate(address.account, 1, rng);
-        let keyring = Keyring::new(IdentitySecret::generate(rng), envelope);
+        let keyring = Keyring::new(IdentitySecret::generate(rng), envelope, rng);
         let phrase = RecoveryPhrase::generate(rng);
         let (sealed, keyring_lock) = keyring.seal(1, export_key.as_bytes(), &phrase, rng);
         Ok(Self { address, device, prekeys, upload, keyring, sealed, keyring_lock, phrase })

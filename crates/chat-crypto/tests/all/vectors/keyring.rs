@@ -1,91 +1,83 @@
 //! Vectors of the sealed keyring.
 
-use chacha20poly1305::aead::{Aead as _, Payload};
-use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
-use chat_crypto::keyring::Keyring;
+use chat_crypto::keyring::{Keyring, KeyringLock};
 use chat_crypto::recovery::RecoveryPhrase;
-use hkdf::Hkdf;
-use minicbor::Decode;
-use minicbor::bytes::ByteVec;
 use rand_core::Rng as _;
-use serde_json::json;
-use sha2::Sha256;
+use serde_json::{Value, json};
 
 use super::{check, hex};
+use crate::keyring_spec::{self as spec, PASSWORD, PHRASE, Place, lock_key, parts};
 use crate::people::{Person, rng};
 
-const EXPORT_KEY: [u8; 64] = [0xe1; 64];
 const NUMBER: u64 = 5;
-
-#[derive(Decode)]
-#[cbor(map)]
-struct Sealed {
-    #[n(0)]
-    version: u8,
-    #[n(1)]
-    by_password: ByteVec,
-    #[n(2)]
-    by_phrase: ByteVec,
-    #[n(3)]
-    content: ByteVec,
-}
 
 #[test]
 fn keyrings_are_as_written() {
-    let alice = Person::new(1);
+    let mut alice = Person::new(1);
     let account = alice.address.account;
     let mut rng = rng(2);
     let mut entropy = [0; 32];
     rng.clone().fill_bytes(&mut entropy);
     let phrase = RecoveryPhrase::generate(&mut rng);
-    let mut lock_key = [0; 32];
-    rng.clone().fill_bytes(&mut lock_key);
 
-    let (sealed, _) = alice.keyring.seal(NUMBER, &EXPORT_KEY, &phrase, &mut rng);
+    let (sealed, lock) = alice.keyring.seal(NUMBER, &[0xe1; 64], &phrase, &mut rng);
+    let first = case(&alice.keyring, &sealed, &lock, &[0xe1; 64], &entropy);
 
-    // Opened by nothing but primitives.
-    let parts: Sealed = minicbor::decode(&sealed).unwrap();
-    let password_key = derive(&EXPORT_KEY, b"sealwire/1/kdf/keyring-password");
-    let phrase_key = derive(&entropy, b"sealwire/1/kdf/keyring-phrase");
-    let password_aad = [&b"sealwire/1/kdf/keyring-password"[..], account.as_bytes()].concat();
-    let phrase_aad = [&b"sealwire/1/kdf/keyring-phrase"[..], account.as_bytes()].concat();
-    let content_aad =
-        [&b"sealwire/1/aad/keyring"[..], account.as_bytes(), &NUMBER.to_be_bytes()].concat();
+    // A new password, and with it a fresh lock, a new epoch and a new backup key.
+    let mut lock = lock.with_password(&[0xe2; 64], &mut rng);
+    let epoch = chat_crypto::wrap::EnvelopeSecrets::generate(account, 2, &mut rng);
+    alice.keyring.add_epoch(epoch).unwrap();
+    alice.keyring.rotate_backup_key(&mut rng).unwrap();
+    let sealed = lock.reseal(&alice.keyring, &mut rng).unwrap();
+    let second = case(&alice.keyring, &sealed, &lock, &[0xe2; 64], &entropy);
+
+    assert_ne!(first["lock_key"], second["lock_key"]);
+    let cases = [first, second];
+    check("keyring.json", &json!({ "specification": "keyring.md §2, §3, §4", "cases": cases }));
+}
+
+/// Opens everything by nothing but primitives, and says what came out.
+fn case(
+    keyring: &Keyring,
+    sealed: &[u8],
+    lock: &KeyringLock,
+    export_key: &[u8],
+    entropy: &[u8; 32],
+) -> Value {
+    let place = Place { account: keyring.account(), number: lock.number() };
+    let phrase = bip0039::Mnemonic::<bip0039::English>::from_entropy(*entropy).unwrap();
+    let parts = parts(sealed);
+    let password_seed = spec::seed(PASSWORD, export_key);
+    let phrase_seed = spec::seed(PHRASE, entropy);
+
+    let key = place.open_key(PASSWORD, &password_seed, &parts.for_password).unwrap();
+    let same_key = place.open_key(PHRASE, &phrase_seed, &parts.for_phrase).unwrap();
+    let content = place.open_content(&key, &parts.content).unwrap();
+
     assert_eq!(parts.version, 1);
-    assert_eq!(open(&password_key, &parts.by_password, &password_aad), lock_key);
-    assert_eq!(open(&phrase_key, &parts.by_phrase, &phrase_aad), lock_key);
-    let keyring = open(&lock_key, &parts.content, &content_aad);
-    assert_eq!(keyring, *alice.keyring.to_snapshot());
-    assert!(Keyring::open_with_phrase(&sealed, account, NUMBER, &phrase).is_ok());
-
-    let case = json!({
-        "account": hex(account.as_bytes()),
-        "number": NUMBER,
-        "export_key": hex(EXPORT_KEY),
-        "password_key": hex(password_key),
-        "password_aad": hex(password_aad),
-        "phrase": *phrase.words(),
+    assert_eq!([&key, &same_key], [&lock_key(lock); 2]);
+    assert_eq!(*content.keyring, *keyring.to_snapshot());
+    assert_eq!(*content.password, spec::public(&password_seed));
+    assert_eq!(*content.phrase, spec::public(&phrase_seed));
+    json!({
+        "account": hex(place.account.as_bytes()),
+        "number": place.number,
+        "export_key": hex(export_key),
+        "password_seed": hex(password_seed),
+        "password_opener": hex(spec::public(&password_seed)),
+        "password_info": hex(place.info(1)),
+        "phrase": phrase.phrase(),
         "phrase_entropy": hex(entropy),
-        "phrase_key": hex(phrase_key),
-        "phrase_aad": hex(phrase_aad),
-        "lock_key": hex(lock_key),
-        "content_aad": hex(content_aad),
-        "identity_key": hex(alice.keyring.identity().key().as_bytes()),
-        "keyring_cbor": hex(keyring),
+        "phrase_seed": hex(phrase_seed),
+        "phrase_opener": hex(spec::public(&phrase_seed)),
+        "phrase_info": hex(place.info(2)),
+        "lock_aad": hex(place.number.to_be_bytes()),
+        "lock_key": hex(key),
+        "content_aad": hex(place.content_aad()),
+        "identity_key": hex(keyring.identity().key().as_bytes()),
+        "backup_key_number": keyring.backup_key_number(),
+        "backup_key": hex(keyring.backup_key().as_bytes()),
+        "keyring_cbor": hex(&*content.keyring),
         "sealed_keyring_cbor": hex(sealed),
-    });
-    check("keyring.json", &json!({ "specification": "keyring.md §2, §3, §4", "cases": [case] }));
-}
-
-fn derive(secret: &[u8], info: &[u8]) -> [u8; 32] {
-    let mut key = [0; 32];
-    Hkdf::<Sha256>::new(None, secret).expand(info, &mut key).unwrap();
-    key
-}
-
-fn open(key: &[u8; 32], sealed: &[u8], aad: &[u8]) -> Vec<u8> {
-    let nonce: [u8; 24] = sealed[..24].try_into().unwrap();
-    XChaCha20Poly1305::new(key.into())
-        .decrypt(&XNonce::from(nonce), Payload { msg: &sealed[24..], aad })
-        .unwrap()
+    })
 }

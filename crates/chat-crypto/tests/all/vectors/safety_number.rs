@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
 
 use super::{check, hex};
+use crate::emoji_page::symbols;
 
 #[test]
 fn safety_numbers_are_as_written() {
@@ -21,6 +22,8 @@ fn safety_numbers_are_as_written() {
             let prints = [fingerprint(&account_a, &key_a), fingerprint(&account_b, &key_b)];
             let (lower, higher) = (prints.iter().min().unwrap(), prints.iter().max().unwrap());
             assert_eq!(number.qr_payload(), [&[1][..], &lower[..], &higher[..]].concat());
+            let emoji: Vec<_> = [lower, higher].into_iter().flat_map(emoji).collect();
+            assert_eq!(number.emoji().map(|emoji| emoji.symbol()), emoji[..]);
             json!({
                 "account_a": hex(account_a),
                 "identity_key_a": hex(key_a),
@@ -29,6 +32,7 @@ fn safety_numbers_are_as_written() {
                 "identity_key_b": hex(key_b),
                 "fingerprint_b": hex(prints[1]),
                 "digits": number.to_string(),
+                "emoji": number.emoji().map(|emoji| emoji.name()).to_vec(),
                 "qr_payload": hex(number.qr_payload()),
             })
         })
@@ -45,4 +49,11 @@ fn fingerprint(account: &[u8; 16], key: &[u8; 32]) -> [u8; 32] {
         hash = [&digest[..], key].concat();
     }
     hash[..32].try_into().unwrap()
+}
+
+/// Eighteen emoji of six bits each, as the specification says it.
+fn emoji(fingerprint: &[u8; 32]) -> Vec<char> {
+    let list = symbols();
+    let bits: String = fingerprint.iter().map(|byte| format!("{byte:08b}")).collect();
+    (0..18).map(|i| list[usize::from_str_radix(&bits[6 * i..6 * i + 6], 2).unwrap()]).collect()
 }
