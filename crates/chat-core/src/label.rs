@@ -82,6 +82,14 @@ labels! {
     /// A safety number.
     SAFETY_NUMBER = "sealwire/1/hash/safety-number";
 
+    // Derivations: attachments.
+    /// What an attachment's blob begins with: shows which key and size it was sealed with.
+    ATTACHMENT_COMMITMENT = "sealwire/1/kdf/attachment-commitment";
+    /// Cipher key and nonce prefix for the chunks of one run.
+    ATTACHMENT_RUN = "sealwire/1/kdf/attachment-run";
+    /// The digest of a blob.
+    ATTACHMENT_DIGEST = "sealwire/1/hash/attachment";
+
     // Derivations: the relay's own.
     /// A key that signs access tokens.
     TOKEN_KEY = "sealwire/1/kdf/token-key";

@@ -38,6 +38,10 @@ pub const ONE_TIME_PREKEYS_LOW: usize = 20;
 pub const BUNDLES_A_REQUEST_MAX: usize = 100;
 /// Largest sealed keyring.
 pub const KEYRING_BYTES_MAX: usize = 256 * 1024;
+/// Largest content of an attachment: the largest whose blob, padded and sealed, stays below 5 GiB.
+pub const ATTACHMENT_BYTES_MAX: u64 = (5 * 1024 - 64) * 1024 * 1024;
+/// Most times that the upload of one attachment may go on after its device was restarted.
+pub const ATTACHMENT_RUNS_MAX: usize = 256;
 /// Shortest and longest username, in characters of `a-z 0-9 . _ -`.
 pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
 /// Most messages on a page of history, or entries on a page of a membership log.

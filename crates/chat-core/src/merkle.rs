@@ -2,8 +2,12 @@
 //!
 //! Leaves and nodes are hashed as in RFC 9162 §2.1.1: `SHA-256(0x00 ‖ leaf)` and
 //! `SHA-256(0x01 ‖ left ‖ right)`, the left subtree taking the largest power of two below the
-//! number of leaves. A path lists the siblings from the leaf to the root.
+//! number of leaves. A path lists the siblings from the leaf to the root. [`Frontier`] gives the root
+//! of leaves that come one after the other.
 
+mod frontier;
+
+pub use self::frontier::Frontier;
 use crate::codec::Digest;
 
 /// The hash of one leaf.

@@ -3,6 +3,7 @@
 //! Key and nonce always come out of one derivation, so no pair is ever used twice; nothing here
 //! draws a nonce.
 
+use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Tag};
 use zeroize::Zeroizing;
@@ -64,6 +65,64 @@ pub(crate) fn open(
     Ok(plaintext)
 }
 
+/// A key with its schedule computed, for the many chunks of one stream.
+///
+/// Whoever holds it sees to it that no nonce seals twice.
+pub(crate) struct ChunkCipher(Aes256Gcm);
+
+impl ChunkCipher {
+    pub(crate) fn new(key: &Key) -> Self {
+        Self(Aes256Gcm::new(key.into()))
+    }
+
+    /// Seals `plaintext` into `output`, which is [`TAG_BYTES`] longer.
+    #[expect(clippy::expect_used, reason = "the callers' buffers have these lengths")]
+    pub(crate) fn seal_into(&self, nonce: &Nonce, plaintext: &[u8], output: &mut [u8]) {
+        let (ciphertext, tag_place) = output.split_at_mut(plaintext.len());
+        // INVARIANT: `output` was cut to the length of the plaintext and a tag.
+        let buffer = InOutBuf::new(plaintext, ciphertext).expect("the lengths are equal");
+        let tag = self.0.encrypt_inout_detached(nonce.into(), &[], buffer);
+        // INVARIANT: only plaintexts of 64 GiB and more are refused; a chunk has 64 KiB.
+        tag_place.copy_from_slice(&tag.expect("a chunk is short"));
+    }
+
+    /// Seals all but the last [`TAG_BYTES`] of `buffer` where they are; the tag goes there.
+    #[expect(clippy::expect_used, reason = "the callers' buffers have these lengths")]
+    pub(crate) fn seal_in_place(&self, nonce: &Nonce, buffer: &mut [u8]) {
+        // INVARIANT: a chunk's buffer has room for its tag.
+        let (plaintext, tag_place) = buffer.split_last_chunk_mut().expect("room for a tag");
+        let tag = self.0.encrypt_inout_detached(nonce.into(), &[], plaintext.into());
+        // INVARIANT: only plaintexts of 64 GiB and more are refused; a chunk has 64 KiB.
+        *tag_place = tag.expect("a chunk is short").into();
+    }
+
+    /// Opens `sealed` into `output`, which is [`TAG_BYTES`] shorter and stays untouched otherwise.
+    pub(crate) fn open_into(
+        &self,
+        nonce: &Nonce,
+        sealed: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), NotAuthentic> {
+        let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(NotAuthentic)?;
+        let buffer = InOutBuf::new(ciphertext, output).map_err(|_| NotAuthentic)?;
+        self.0
+            .decrypt_inout_detached(nonce.into(), &[], buffer, &Tag::from(*tag))
+            .map_err(|_| NotAuthentic)
+    }
+
+    /// Opens `sealed` where it is: all but the last [`TAG_BYTES`] become plaintext, or nothing.
+    pub(crate) fn open_in_place(
+        &self,
+        nonce: &Nonce,
+        sealed: &mut [u8],
+    ) -> Result<(), NotAuthentic> {
+        let (ciphertext, tag) = sealed.split_last_chunk_mut::<TAG_BYTES>().ok_or(NotAuthentic)?;
+        self.0
+            .decrypt_inout_detached(nonce.into(), &[], ciphertext.into(), &Tag::from(*tag))
+            .map_err(|_| NotAuthentic)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +159,38 @@ mod tests {
         assert_eq!(open(&KEY, &NONCE, &sealed, b"to mallory"), Err(NotAuthentic));
         assert_eq!(open(&[9; 32], &NONCE, &sealed, b"to alice"), Err(NotAuthentic));
         assert_eq!(open(&KEY, &[9; 12], &sealed, b"to alice"), Err(NotAuthentic));
+    }
+
+    #[test]
+    fn a_chunk_is_sealed_and_opened_alike_in_place_and_elsewhere() {
+        let cipher = ChunkCipher::new(&KEY);
+        let mut elsewhere = [0; 5 + TAG_BYTES];
+        let mut in_place = *b"hello................";
+
+        cipher.seal_into(&NONCE, b"hello", &mut elsewhere);
+        cipher.seal_in_place(&NONCE, &mut in_place);
+
+        assert_eq!(elsewhere, *seal(&KEY, &NONCE, b"hello", b""));
+        assert_eq!(in_place, elsewhere);
+        let mut opened = [0; 5];
+        assert_eq!(cipher.open_into(&NONCE, &elsewhere, &mut opened), Ok(()));
+        assert_eq!(cipher.open_in_place(&NONCE, &mut in_place), Ok(()));
+        assert_eq!((&opened, &in_place[..5]), (b"hello", &b"hello"[..]));
+    }
+
+    #[test]
+    fn a_forged_chunk_leaves_the_output_untouched() {
+        let cipher = ChunkCipher::new(&KEY);
+        let mut forged = seal(&KEY, &NONCE, b"hello", b"");
+        forged[0] ^= 1;
+        let mut output = [7; 5];
+
+        assert_eq!(cipher.open_into(&NONCE, &forged, &mut output), Err(NotAuthentic));
+
+        assert_eq!(output, [7; 5]);
+        let before = forged.clone();
+        assert_eq!(cipher.open_in_place(&NONCE, &mut forged), Err(NotAuthentic));
+        assert_eq!(forged, before);
+        assert_eq!(cipher.open_in_place(&NONCE, &mut [0; 15]), Err(NotAuthentic));
     }
 }

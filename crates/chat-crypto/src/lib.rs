@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`identity`] | identity and device keys, what they sign | `identity.md` |
 //! | [`keyring`], [`recovery`] | what an account must not lose, words to get it back with | `keyring.md` |
+//! | [`attachment`] | files, sealed and opened chunk by chunk | `attachment.md` |
 //! | [`backup`] | the sealed history of an account | `backup.md` |
 //! | [`safety_number`] | digits, emoji and a code to compare | `keyring.md` §5 |
 //! | [`password`] | passwords in the one form that is hashed | `keyring.md` §6 |
@@ -43,6 +44,7 @@
 //! ```
 
 mod aead;
+pub mod attachment;
 pub mod backup;
 pub mod emoji;
 pub mod envelope;

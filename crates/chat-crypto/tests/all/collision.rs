@@ -76,7 +76,7 @@ fn encrypt(keys: &spec::Keys, plaintext: &[u8], aad: &[u8]) -> Vec<u8> {
 }
 
 /// The tag that `keys` put behind this ciphertext.
-fn tag_of(keys: &spec::Keys, ciphertext: &[u8], aad: &[u8]) -> u128 {
+pub(crate) fn tag_of(keys: &spec::Keys, ciphertext: &[u8], aad: &[u8]) -> u128 {
     // Encrypting zeros gives the key stream, and with it the plaintext of the ciphertext.
     let stream = encrypt(keys, &vec![0; ciphertext.len()], aad);
     let plaintext: Vec<u8> = stream.iter().zip(ciphertext).map(|(a, b)| a ^ b).collect();
@@ -86,7 +86,7 @@ fn tag_of(keys: &spec::Keys, ciphertext: &[u8], aad: &[u8]) -> u128 {
 }
 
 /// GHASH's key: the cipher over a block of zeros.
-fn hash_key(keys: &spec::Keys) -> u128 {
+pub(crate) fn hash_key(keys: &spec::Keys) -> u128 {
     use aes_gcm::aes::cipher::BlockCipherEncrypt as _;
     let mut block = [0; 16].into();
     aes_gcm::aes::Aes256::new(&keys.key.into()).encrypt_block(&mut block);
@@ -94,7 +94,7 @@ fn hash_key(keys: &spec::Keys) -> u128 {
 }
 
 /// Multiplication in GHASH's field: NIST SP 800-38D, algorithm 1.
-fn multiply(a: u128, b: u128) -> u128 {
+pub(crate) fn multiply(a: u128, b: u128) -> u128 {
     let mut product = 0;
     let mut shifted = b;
     for bit in (0..128).rev() {
@@ -107,12 +107,12 @@ fn multiply(a: u128, b: u128) -> u128 {
     product
 }
 
-fn power(base: u128, exponent: usize) -> u128 {
+pub(crate) fn power(base: u128, exponent: usize) -> u128 {
     (1..exponent).fold(base, |product, _| multiply(product, base))
 }
 
 /// The inverse of `a`, as its power to 2¹²⁸ - 2.
-fn invert(a: u128) -> u128 {
+pub(crate) fn invert(a: u128) -> u128 {
     let mut result = 1 << 127; // the one of this field
     let mut square = a;
     for _ in 1..128 {

@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod attachments;
 mod collision;
 mod emoji_page;
 mod envelopes;
