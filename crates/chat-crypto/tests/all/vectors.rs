@@ -1,6 +1,7 @@
 //! The vectors of `docs/protocol/vectors`: made here with seeded generators, compared with the
 //! files, and rewritten when `SEALWIRE_VECTORS=write` is set. A difference changes the protocol.
 
+mod attachment;
 mod envelope;
 mod keyring;
 mod safety_number;
