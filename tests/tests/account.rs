@@ -365,7 +365,7 @@ async fn a_refresh_token_counts_once() {
     let relay = TestRelay::start().await;
     let alice = registered(&relay, "alice").await;
     let refresh = alice.store.write(chat_sdk::store::account::take_refresh).await.unwrap().unwrap();
-    let body = chat_core::api::auth::Refresh { refresh: refresh.to_string() };
+    let body = chat_core::api::auth::Refresh { refresh: refresh.to_string(), signature: None };
 
     alice.relay.api().refresh(&body).await.unwrap();
     let replayed = alice.relay.api().refresh(&body).await.unwrap_err();

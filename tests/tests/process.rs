@@ -37,6 +37,7 @@ impl RelayProgram {
         flag("--listen", format!("127.0.0.1:{port}").into());
         flag("--data", folder.into());
         for limit in [
+            "--connections-a-minute",
             "--messages-a-minute",
             "--logins-a-quarter-hour",
             "--registrations-in-3-minutes",

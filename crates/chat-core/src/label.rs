@@ -43,6 +43,8 @@ labels! {
     RECEIPT = "sealwire/1/sign/receipt";
     /// A device's answer to a log-in challenge.
     DEVICE_LOGIN = "sealwire/1/sign/device-login";
+    /// A device's claim to a refresh token that was spent a moment ago.
+    REFRESH = "sealwire/1/sign/refresh";
     /// Content of a message whose wraps do not authenticate its sender.
     CONTENT = "sealwire/1/sign/content";
 
@@ -93,6 +95,8 @@ labels! {
     // Derivations: the relay's own.
     /// A key that signs access tokens.
     TOKEN_KEY = "sealwire/1/kdf/token-key";
+    /// A refresh token from the one before it.
+    REFRESH_TOKEN = "sealwire/1/kdf/refresh-token";
 }
 
 #[cfg(test)]

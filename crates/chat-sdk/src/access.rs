@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::api::auth::{
-    DeviceLoginFinish, DeviceLoginStart, Refresh, Tokens, device_login_input,
+    DeviceLoginFinish, DeviceLoginStart, Refresh, Tokens, device_login_input, refresh_input,
 };
 use chat_core::id::DeviceAddress;
 use chat_core::label;
@@ -118,7 +118,15 @@ impl Access {
     /// New tokens for a refresh token; none if the relay does not take it.
     async fn refreshed(&self, refresh: Option<Zeroizing<String>>) -> Result<Option<Tokens>> {
         let Some(refresh) = refresh else { return Ok(None) };
-        match self.api.refresh(&Refresh { refresh: refresh.to_string() }).await {
+        let input = refresh_input(self.api.origin().as_str(), &refresh);
+        let signature = Some(self.device.sign(label::REFRESH, &input));
+        let request = Refresh { refresh: refresh.to_string(), signature };
+        let mut answer = self.api.refresh(&request).await;
+        if answer.as_ref().is_err_and(|error| error.kind() == Kind::RelayUnreachable) {
+            // Only the answer may have been lost: the relay gives it again to who can sign.
+            answer = self.api.refresh(&request).await;
+        }
+        match answer {
             Ok(tokens) => Ok(Some(tokens)),
             Err(error) if error.is_transient() => Err(error),
             Err(_) => Ok(None),

@@ -27,6 +27,8 @@ use chat_core::receipt::{Sequence, SignedReceipt};
 use minicbor::{Decode, Encode};
 use tokio::sync::{Notify, mpsc};
 
+use crate::storage::FamilyId;
+
 /// Records up to this size travel with their event; larger ones are read from the database.
 pub const INLINE_BYTES_MAX: usize = 16 * 1024;
 /// How many notices may wait in an inbox before the node is told that it missed some.
@@ -174,6 +176,16 @@ pub enum BusEvent {
         /// Which device.
         #[n(0)]
         address: DeviceAddress,
+    },
+    /// A device has logged out, or its tokens were revoked; its connections are to be closed.
+    #[n(9)]
+    SessionEnded {
+        /// Which device.
+        #[n(0)]
+        address: DeviceAddress,
+        /// Which log-in of it.
+        #[n(1)]
+        family: FamilyId,
     },
     /// A device has few one-time prekeys left.
     #[n(8)]

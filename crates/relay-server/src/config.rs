@@ -49,6 +49,10 @@ impl fmt::Debug for Database {
 pub struct Rates {
     /// Messages an account may send in a minute.
     pub messages_a_minute: u32,
+    /// How often an account may say in a minute that somebody is typing, in each conversation.
+    pub typing_a_minute: u32,
+    /// WebSocket connections a device may make in a minute.
+    pub connections_a_minute: u32,
     /// Log-ins in fifteen minutes, for each account and for each address.
     pub logins_a_quarter_hour: u32,
     /// Registrations in three minutes from one address.
@@ -64,20 +68,83 @@ impl Rates {
     /// What a relay allows when nobody says otherwise.
     pub const DEFAULT: Self = Self {
         messages_a_minute: 60,
+        typing_a_minute: 60,
+        connections_a_minute: 5,
         logins_a_quarter_hour: 10,
         registrations_in_3_minutes: 6,
         fetches_a_minute: 60,
         requests_a_quarter_hour: 1_000,
     };
 
+    /// Each, under its name in a file.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u32); 7] {
+        let mut rates = *self;
+        rates.named_mut().map(|(name, rate)| (name, *rate))
+    }
+
+    fn named_mut(&mut self) -> [(&'static str, &mut u32); 7] {
+        [
+            ("messages_a_minute", &mut self.messages_a_minute),
+            ("typing_a_minute", &mut self.typing_a_minute),
+            ("connections_a_minute", &mut self.connections_a_minute),
+            ("logins_a_quarter_hour", &mut self.logins_a_quarter_hour),
+            ("registrations_in_3_minutes", &mut self.registrations_in_3_minutes),
+            ("fetches_a_minute", &mut self.fetches_a_minute),
+            ("requests_a_quarter_hour", &mut self.requests_a_quarter_hour),
+        ]
+    }
+
     /// So much that tests and load generators do not notice.
     pub const GENEROUS: Self = Self {
         messages_a_minute: 10_000_000,
+        typing_a_minute: 10_000_000,
+        connections_a_minute: 10_000_000,
         logins_a_quarter_hour: 10_000_000,
         registrations_in_3_minutes: 10_000_000,
         fetches_a_minute: 10_000_000,
         requests_a_quarter_hour: 10_000_000,
     };
+}
+
+/// How many connections there may be at once, at one node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Caps {
+    /// Connections in total.
+    pub connections: u32,
+    /// WebSocket connections of one account.
+    pub connections_an_account: u32,
+    /// Connections from one address on which nobody has logged in: those of REST, and WebSockets
+    /// that are being opened.
+    pub unauthenticated_an_address: u32,
+}
+
+impl Caps {
+    /// What a relay allows when nobody says otherwise.
+    pub const DEFAULT: Self =
+        Self { connections: 50_000, connections_an_account: 16, unauthenticated_an_address: 64 };
+
+    /// So much that tests and load generators do not notice.
+    pub const GENEROUS: Self = Self {
+        connections: 10_000_000,
+        connections_an_account: 10_000_000,
+        unauthenticated_an_address: 10_000_000,
+    };
+
+    /// Each, under its name in a file.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u32); 3] {
+        let mut caps = *self;
+        caps.named_mut().map(|(name, cap)| (name, *cap))
+    }
+
+    fn named_mut(&mut self) -> [(&'static str, &mut u32); 3] {
+        [
+            ("connections", &mut self.connections),
+            ("connections_an_account", &mut self.connections_an_account),
+            ("unauthenticated_an_address", &mut self.unauthenticated_an_address),
+        ]
+    }
 }
 
 /// A configuration that was checked.
@@ -99,6 +166,8 @@ pub struct Config {
     pub proxies: Vec<IpAddr>,
     /// How often something may happen.
     pub rates: Rates,
+    /// How many connections there may be.
+    pub caps: Caps,
 }
 
 impl Config {
@@ -115,6 +184,7 @@ impl Config {
             origin: None,
             proxies: Vec::new(),
             rates: Rates::DEFAULT,
+            caps: Caps::DEFAULT,
         }
     }
 }
@@ -139,13 +209,12 @@ impl fmt::Display for Config {
             let proxies: Vec<_> = self.proxies.iter().map(ToString::to_string).collect();
             writeln!(f, "proxies = {}", text(&proxies.join(", ")))?;
         }
-        let rates = self.rates;
         writeln!(f, "\n[limits]")?;
-        writeln!(f, "messages_a_minute = {}", rates.messages_a_minute)?;
-        writeln!(f, "logins_a_quarter_hour = {}", rates.logins_a_quarter_hour)?;
-        writeln!(f, "registrations_in_3_minutes = {}", rates.registrations_in_3_minutes)?;
-        writeln!(f, "fetches_a_minute = {}", rates.fetches_a_minute)?;
-        writeln!(f, "requests_a_quarter_hour = {}", rates.requests_a_quarter_hour)
+        self.rates
+            .named()
+            .into_iter()
+            .chain(self.caps.named())
+            .try_for_each(|(name, count)| writeln!(f, "{name} = {count}"))
     }
 }
 

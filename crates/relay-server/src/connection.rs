@@ -35,10 +35,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use self::outbound::Outbound;
 use self::reading::{Read, Reading};
+use crate::admission::Admitted;
 use crate::delivery::{Delivery, Outcome, Want};
 use crate::encoding::Encoding;
+use crate::limits::{Class, Subject};
 use crate::registry::{Ending, Happening, Listener};
 use crate::service::{Caller, Services, authenticate, prekeys, receipts, send, typing};
+use crate::storage::Session;
 
 /// A client that takes nothing off the wire for this long is cut off.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(10);
@@ -46,6 +49,8 @@ pub const WRITE_STALL_MAX: Duration = Duration::from_secs(10);
 const SENDS_WAITING_MAX: usize = 64;
 /// How long a connection that ends may take to hear why.
 const FAREWELL_MAX: Duration = Duration::from_secs(5);
+/// When to try again where there were too many connections.
+const RETURN_WITHIN_MS: u64 = 30_000;
 
 /// Serves a connection until it ends.
 pub async fn run(
@@ -53,6 +58,7 @@ pub async fn run(
     socket: WebSocket,
     encoding: Encoding,
     caller: Option<Caller>,
+    admitted: Option<Arc<Admitted>>,
 ) {
     let (sink, mut stream) = socket.split();
     let mut outbound = Outbound::new(sink, encoding);
@@ -60,14 +66,32 @@ pub async fn run(
         Some(caller) => Ok(caller),
         None => first_frame(&services, &mut stream, encoding).await,
     };
-    match caller {
-        Ok(caller) => Box::pin(serve(services, stream, outbound, caller)).await,
+    let listening = caller.and_then(|caller| {
+        let session = Session { address: caller.address, family: caller.family };
+        let listener = services.registry.insert(session).map_err(|_| too_many())?;
+        Ok((caller, listener))
+    });
+    match listening {
+        Ok((caller, listener)) => {
+            if let Some(admitted) = &admitted {
+                admitted.settle();
+            }
+            Box::pin(serve(services, stream, outbound, caller, listener)).await;
+        }
         Err(reject) => {
             services.metrics.rejected(reject.code);
             outbound.push(&RelayFrame::Reject { request: None, reject });
             let _ = timeout(FAREWELL_MAX, outbound.close(close_code::POLICY, "")).await;
         }
     }
+}
+
+/// The account's other connections may take a while to end.
+fn too_many() -> Reject {
+    let mut reject = Reject::from(RejectCode::RateLimited)
+        .saying("The account has as many connections as it may have.");
+    reject.retry_after_ms = Some(RETURN_WITHIN_MS);
+    reject
 }
 
 /// Waits for the client to say who it is.
@@ -88,7 +112,11 @@ async fn first_frame(
     let message = message.await.map_err(|_| unauthenticated())?;
     let message = message.and_then(Result::ok).ok_or_else(unauthenticated)?;
     match encoding.read(&message) {
-        Ok(ClientFrame::Authenticate { token }) => authenticate::device(services, &token).await,
+        Ok(ClientFrame::Authenticate { token }) => {
+            let caller = authenticate::device(services, &token).await?;
+            services.take(Class::Connect, Subject::Device(caller.address)).await?;
+            Ok(caller)
+        }
         _ => Err(unauthenticated()),
     }
 }
@@ -98,11 +126,11 @@ async fn serve(
     stream: SplitStream<WebSocket>,
     outbound: Outbound,
     caller: Caller,
+    listener: Listener,
 ) {
     let metrics = services.metrics.clone();
     let _entered = metrics.connections.enter();
-    // The live route comes first: what is written from now on is heard of.
-    let listener = services.registry.insert(caller.address);
+    // The live route came first: what is written from now on is heard of.
     let number = listener.number;
     let account = [caller.address.account];
     services.bus.register(&account).await;
@@ -167,11 +195,8 @@ impl Connection {
     }
 
     async fn greet(&mut self) -> Result<(), Reject> {
-        // A device that was removed just before it was registered here was not told to end.
-        match self.services.storage.device_state(self.caller.address).await? {
-            crate::storage::DeviceState::Active => {}
-            _ => return Err(RejectCode::DeviceRemoved.into()),
-        }
+        // A device that was cut off just before it was registered here was not told to end.
+        authenticate::still_active(&self.services, self.caller).await?;
         self.outbound.push(&RelayFrame::Connected {
             address: self.caller.address,
             epoch: self.services.epoch,

@@ -1,7 +1,7 @@
 //! From the bus to the connections of this node; and the slow look at the store that makes up for
 //! what the bus has lost.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::bus::{BusEvent, Connected, Inbox, Notice, Record};
 use crate::registry::{Ending, Happening, LiveMessage};
 use crate::service::Services;
-use crate::storage::{Backlog, StorageError};
+use crate::storage::{Backlog, Session, SessionState, StorageError};
 use crate::writer::LiveRecord;
 
 /// How often the heads are looked at while the bus is well.
@@ -78,6 +78,9 @@ fn dispatch(services: &Services, recipients: &[AccountId], event: BusEvent) {
             services.registry.end_others(address, stays, Ending::Displaced);
         }
         BusEvent::DeviceRemoved { address } => services.registry.end(address, Ending::Removed),
+        BusEvent::SessionEnded { address, family } => {
+            services.registry.end_session(Session { address, family }, Ending::LoggedOut);
+        }
         BusEvent::PrekeysLow { address, remaining } => {
             let low = RelayFrame::PrekeysLow { remaining };
             frame(services, recipients, low, |other| other == address);
@@ -119,34 +122,30 @@ fn tell(
 }
 
 /// Makes up for lost events: asks the store what connected devices have not acknowledged, and
-/// which of them were removed.
+/// which of them were removed or logged out.
 pub async fn look_at_heads(services: &Services) {
-    for devices in services.registry.addresses().chunks(DEVICES_A_LOOK) {
-        if let Err(error) = look(services, devices).await {
+    for sessions in services.registry.sessions().chunks(DEVICES_A_LOOK) {
+        if let Err(error) = look(services, sessions).await {
             tracing::warn!(%error, "the heads could not be looked at");
             return;
         }
     }
 }
 
-async fn look(services: &Services, devices: &[DeviceAddress]) -> Result<(), StorageError> {
-    let mut accounts: Vec<_> = devices.iter().map(|address| address.account).collect();
-    accounts.sort_unstable();
-    accounts.dedup();
-    let active: HashSet<_> = services
-        .storage
-        .active_devices(&accounts)
-        .await?
-        .into_iter()
-        .flat_map(|of| of.devices.into_iter().map(move |device| (of.account, device)))
-        .collect();
-    for address in devices {
-        if !active.contains(&(address.account, address.device)) {
-            services.registry.end(*address, Ending::Removed);
+async fn look(services: &Services, sessions: &[Session]) -> Result<(), StorageError> {
+    let states = services.storage.session_states(sessions).await?;
+    for (session, state) in sessions.iter().zip(states) {
+        match state {
+            SessionState::Active => {}
+            SessionState::Ended => services.registry.end_session(*session, Ending::LoggedOut),
+            SessionState::Removed | SessionState::Unknown => {
+                services.registry.end(session.address, Ending::Removed);
+            }
         }
     }
+    let devices: Vec<_> = sessions.iter().map(|session| session.address).collect();
     let mut by_device: HashMap<DeviceAddress, Vec<Backlog>> = HashMap::new();
-    for entry in services.storage.backlog(devices).await? {
+    for entry in services.storage.backlog(&devices).await? {
         by_device.entry(entry.address).or_default().push(entry);
     }
     for (address, heads) in by_device {

@@ -10,9 +10,10 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`config`] | flags, variables and file to a checked configuration |
-//! | [`storage`], [`bus`], [`clock`] | the ports: durable state, other nodes, time |
+//! | [`storage`], [`bus`], [`limits`], [`clock`] | the ports: durable state, other nodes, counts, time |
 //! | [`auth`] | OPAQUE, access tokens, refresh tokens |
-//! | [`limits`], [`policy`], [`directory`] | how often, who may, and what is remembered for both |
+//! | [`limits`], [`admission`] | how often, and how many at once |
+//! | [`policy`], [`directory`] | who may, and what is remembered for that |
 //! | [`service`] | the verbs; never sees HTTP |
 //! | [`writer`], [`acknowledgements`] | group commit of messages and of cursors |
 //! | [`registry`], [`dispatcher`], [`delivery`] | who is connected, what they hear of, what they are sent |
@@ -31,6 +32,7 @@
 //! ```
 
 pub mod acknowledgements;
+pub mod admission;
 pub mod auth;
 pub mod bus;
 pub mod clock;

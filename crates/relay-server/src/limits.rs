@@ -6,25 +6,54 @@
 //!                  └ too early: wait for `due - burst - now`
 //! ```
 //!
-//! `due` is the moment at which the subject will have used up everything it took. Limits live in
-//! the process that holds the connection; absent: limits across nodes. A refused request is not
-//! counted, and nothing of it is lost: the refusal says when to come back.
+//! `due` is the moment at which the subject will have used up everything it took. A refused
+//! request is not counted, and nothing of it is lost: the refusal says when to come back.
+//!
+//! [`local`] counts in this process; [`redis`] counts for all nodes together. Both do what
+//! `conformance` says.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+#[cfg(test)]
+mod conformance;
+pub mod local;
+pub mod redis;
+mod subject;
+
 use std::time::Duration;
 
-use chat_core::codec::Digest;
-use chat_core::id::{AccountId, DeviceAddress};
+use async_trait::async_trait;
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::time::Timestamp;
 
 use crate::config::Rates;
 
-const SHARDS: usize = 16;
-/// A shard that has grown to this many subjects forgets those that are not limited at the moment.
-const SUBJECTS_A_SHARD: usize = 8_192;
+pub use subject::Subject;
+
+/// Counts for every class and subject.
+#[async_trait]
+pub trait Limits: std::fmt::Debug + Send + Sync + 'static {
+    /// Takes one from what `subject` may do of `class`.
+    ///
+    /// # Errors
+    ///
+    /// [`RejectCode::RateLimited`] with the time to wait. [`RejectCode::Unavailable`] for a
+    /// [`Sharing::Strict`] class while nobody can say what other nodes have counted.
+    async fn take(&self, class: Class, subject: Subject, now: Timestamp) -> Result<(), Reject>;
+
+    /// How counting together with other nodes is going.
+    fn health(&self) -> LimitsHealth;
+
+    /// Ends the connections to whoever counts.
+    async fn close(&self);
+}
+
+/// How counting together goes, as counts since the start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LimitsHealth {
+    /// What was counted for all nodes.
+    pub shared: u64,
+    /// What was counted by this node alone, although there are others: they could not be asked.
+    pub alone: u64,
+}
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -33,8 +62,10 @@ pub enum Class {
     Message,
     /// Saying how far a device has got.
     Receipt,
-    /// Saying that somebody is typing.
+    /// Saying that somebody is typing in a conversation.
     Typing,
+    /// Saying so anywhere.
+    TypingAnywhere,
     /// Trying a password.
     Login,
     /// Asking for a device challenge.
@@ -45,37 +76,94 @@ pub enum Class {
     RegistrationFinish,
     /// Fetching prekey bundles.
     Fetch,
+    /// Connecting.
+    Connect,
     /// A REST request of somebody who is known.
     Request,
     /// A REST request of somebody who is not.
     Anonymous,
 }
 
-/// Who is limited.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Subject {
-    /// An account.
-    Account(AccountId),
-    /// A device.
-    Device(DeviceAddress),
-    /// A username, known or not, by its digest.
-    Name(Digest),
-    /// An IPv4 address or an IPv6 /64.
-    Address(IpAddr),
+/// How a class is counted when there are several nodes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sharing {
+    /// This node decides by what it knows, and hears at once what the others have counted. A
+    /// subject that is everywhere at the same moment gets a few more than its share, once.
+    Eager,
+    /// All nodes are asked before the answer; while they cannot be, this node decides alone.
+    Exact,
+    /// All nodes are asked before the answer, and without theirs there is none.
+    Strict,
 }
 
-impl Subject {
-    /// The subject that a network address counts as: in IPv6 its /64, which is what one household
-    /// is given.
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Message,
+        Self::Receipt,
+        Self::Typing,
+        Self::TypingAnywhere,
+        Self::Login,
+        Self::Challenge,
+        Self::Registration,
+        Self::RegistrationFinish,
+        Self::Fetch,
+        Self::Connect,
+        Self::Request,
+        Self::Anonymous,
+    ];
+
+    /// Its name in metrics, in the audit log and among the nodes; never given to another.
     #[must_use]
-    pub fn address(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::Address(address.into()),
-            IpAddr::V6(address) => {
-                let prefix = address.to_bits() & !u128::from(u64::MAX);
-                Self::Address(std::net::Ipv6Addr::from_bits(prefix).into())
-            }
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Receipt => "receipt",
+            Self::Typing => "typing",
+            Self::TypingAnywhere => "typing_anywhere",
+            Self::Login => "login",
+            Self::Challenge => "challenge",
+            Self::Registration => "registration",
+            Self::RegistrationFinish => "registration_finish",
+            Self::Fetch => "fetch",
+            Self::Connect => "connect",
+            Self::Request => "request",
+            Self::Anonymous => "anonymous",
         }
+    }
+
+    /// How it is counted when there are several nodes.
+    #[must_use]
+    pub const fn sharing(self) -> Sharing {
+        match self {
+            // SECURITY: whoever guesses passwords could wait for an outage, or cause one.
+            Self::Login => Sharing::Strict,
+            Self::Challenge | Self::Registration | Self::RegistrationFinish | Self::Connect => {
+                Sharing::Exact
+            }
+            _ => Sharing::Eager,
+        }
+    }
+
+    fn rate(self, rates: &Rates) -> Rate {
+        let (count, seconds) = match self {
+            Self::Message => (rates.messages_a_minute, 60),
+            // Reading a full inbox gives a receipt or two a conversation.
+            Self::Receipt => (rates.messages_a_minute.saturating_mul(10), 60),
+            Self::Typing => (rates.typing_a_minute, 60),
+            Self::TypingAnywhere => (rates.typing_a_minute.saturating_mul(10), 60),
+            Self::Login => (rates.logins_a_quarter_hour, 900),
+            // A device's answer cannot be guessed, so this only keeps the store from being filled.
+            Self::Challenge => (rates.logins_a_quarter_hour.saturating_mul(10), 900),
+            Self::Registration | Self::RegistrationFinish => {
+                (rates.registrations_in_3_minutes, 180)
+            }
+            Self::Fetch => (rates.fetches_a_minute, 60),
+            Self::Connect => (rates.connections_a_minute, 60),
+            Self::Request => (rates.requests_a_quarter_hour, 900),
+            Self::Anonymous => (rates.requests_a_quarter_hour.div_ceil(10), 900),
+        };
+        Rate { count, period: Duration::from_secs(seconds) }
     }
 }
 
@@ -86,121 +174,42 @@ struct Rate {
     period: Duration,
 }
 
-/// Counts for every class and subject.
-#[derive(Debug)]
-pub struct Limits {
-    rates: Rates,
-    shards: Vec<Mutex<HashMap<(Class, Subject), u64>>>,
-}
+/// A moment, in microseconds since 1970, so that thousands a second are counted fairly.
+type Micros = u64;
 
-impl Limits {
-    /// Limits to `rates`.
-    #[must_use]
-    pub fn new(rates: Rates) -> Self {
-        Self { rates, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+impl Rate {
+    /// What one costs.
+    fn interval(self) -> Micros {
+        (self.burst() / u64::from(self.count.max(1))).max(1)
     }
 
-    /// What is allowed.
-    #[must_use]
-    pub fn rates(&self) -> Rates {
-        self.rates
+    /// How far `due` may run ahead.
+    fn burst(self) -> Micros {
+        u64::try_from(self.period.as_micros()).unwrap_or(Micros::MAX)
     }
 
-    /// Takes one from what `subject` may do of `class`.
-    ///
-    /// # Errors
-    ///
-    /// [`RejectCode::RateLimited`] with the time to wait.
-    pub fn take(&self, class: Class, subject: Subject, now: Timestamp) -> Result<(), Reject> {
-        let rate = self.rate(class);
-        // Microseconds, so that thousands a second are counted fairly.
-        let now = now.as_millis().saturating_mul(1_000);
-        let period = u64::try_from(rate.period.as_micros()).unwrap_or(u64::MAX);
-        let interval = (period / u64::from(rate.count.max(1))).max(1);
-        let mut shard = self.shard(subject).lock().unwrap_or_else(PoisonError::into_inner);
-        if shard.len() >= SUBJECTS_A_SHARD {
-            shard.retain(|_, due| *due > now);
+    /// Where `due` moves if one more is taken.
+    fn take(self, due: Micros, now: Micros) -> Result<Micros, Wait> {
+        let next = due.max(now).saturating_add(self.interval());
+        match next.saturating_sub(now.saturating_add(self.burst())) {
+            0 => Ok(next),
+            wait => Err(Wait(wait)),
         }
-        let due = shard.get(&(class, subject)).copied().unwrap_or(now).max(now);
-        let next = due.saturating_add(interval);
-        let wait = next.saturating_sub(now.saturating_add(period));
-        if wait > 0 {
-            let mut reject = Reject::from(RejectCode::RateLimited);
-            reject.retry_after_ms = Some(wait.div_ceil(1_000));
-            return Err(reject);
-        }
-        shard.insert((class, subject), next);
-        Ok(())
-    }
-
-    fn rate(&self, class: Class) -> Rate {
-        let (count, seconds) = match class {
-            Class::Message | Class::Typing => (self.rates.messages_a_minute, 60),
-            // Reading a full inbox gives a receipt or two a conversation.
-            Class::Receipt => (self.rates.messages_a_minute.saturating_mul(10), 60),
-            Class::Login => (self.rates.logins_a_quarter_hour, 900),
-            // A device's answer cannot be guessed, so this only keeps the store from being filled.
-            Class::Challenge => (self.rates.logins_a_quarter_hour.saturating_mul(10), 900),
-            Class::Registration | Class::RegistrationFinish => {
-                (self.rates.registrations_in_3_minutes, 180)
-            }
-            Class::Fetch => (self.rates.fetches_a_minute, 60),
-            Class::Request => (self.rates.requests_a_quarter_hour, 900),
-            Class::Anonymous => (self.rates.requests_a_quarter_hour.div_ceil(10), 900),
-        };
-        Rate { count, period: Duration::from_secs(seconds) }
-    }
-
-    #[allow(clippy::indexing_slicing)]
-    fn shard(&self, subject: Subject) -> &Mutex<HashMap<(Class, Subject), u64>> {
-        use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(subject);
-        // INVARIANT: there are SHARDS shards, and the remainder is smaller.
-        &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or_default()]
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn micros(moment: Timestamp) -> Micros {
+    moment.as_millis().saturating_mul(1_000)
+}
 
-    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
-    const ALICE: Subject = Subject::Account(AccountId::from_bytes([1; 16]));
-    const BOB: Subject = Subject::Account(AccountId::from_bytes([2; 16]));
+/// How long to wait, in microseconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Wait(Micros);
 
-    #[test]
-    fn sixty_messages_pass_and_the_next_is_told_when_to_come_back() {
-        let limits = Limits::new(Rates::DEFAULT);
-        for _ in 0..60 {
-            limits.take(Class::Message, ALICE, NOW).unwrap();
-        }
-
-        let refused = limits.take(Class::Message, ALICE, NOW).unwrap_err();
-
-        assert_eq!(refused.code, RejectCode::RateLimited);
-        assert_eq!(refused.retry_after_ms, Some(1_000));
-        let later = NOW.after(Duration::from_millis(1_000));
-        assert_eq!(limits.take(Class::Message, ALICE, later), Ok(()));
-        assert!(limits.take(Class::Message, ALICE, later).is_err());
-    }
-
-    #[test]
-    fn subjects_and_classes_do_not_share() {
-        let limits = Limits::new(Rates { messages_a_minute: 1, ..Rates::DEFAULT });
-        limits.take(Class::Message, ALICE, NOW).unwrap();
-
-        assert!(limits.take(Class::Message, ALICE, NOW).is_err());
-        assert_eq!(limits.take(Class::Message, BOB, NOW), Ok(()));
-        assert_eq!(limits.take(Class::Fetch, ALICE, NOW), Ok(()));
-    }
-
-    #[test]
-    fn a_household_is_one_subject() {
-        let here: IpAddr = "2001:db8:1:2::1".parse().unwrap();
-        let beside: IpAddr = "2001:db8:1:2:ffff::9".parse().unwrap();
-        let elsewhere: IpAddr = "2001:db8:1:3::1".parse().unwrap();
-
-        assert_eq!(Subject::address(here), Subject::address(beside));
-        assert_ne!(Subject::address(here), Subject::address(elsewhere));
+impl From<Wait> for Reject {
+    fn from(Wait(micros): Wait) -> Self {
+        let mut reject = Self::from(RejectCode::RateLimited);
+        reject.retry_after_ms = Some(micros.div_ceil(1_000));
+        reject
     }
 }

@@ -75,6 +75,12 @@ struct Flags {
     /// Messages an account may send in a minute [default: 60].
     #[arg(long, env = "SEALWIRE_MESSAGES_A_MINUTE", value_name = "COUNT")]
     messages_a_minute: Option<String>,
+    /// How often an account may say in a minute that it types, in each conversation [default: 60].
+    #[arg(long, env = "SEALWIRE_TYPING_A_MINUTE", value_name = "COUNT")]
+    typing_a_minute: Option<String>,
+    /// WebSocket connections a device may make in a minute [default: 5].
+    #[arg(long, env = "SEALWIRE_CONNECTIONS_A_MINUTE", value_name = "COUNT")]
+    connections_a_minute: Option<String>,
     /// Log-ins in fifteen minutes, for each account and address [default: 10].
     #[arg(long, env = "SEALWIRE_LOGINS_A_QUARTER_HOUR", value_name = "COUNT")]
     logins_a_quarter_hour: Option<String>,
@@ -88,6 +94,15 @@ struct Flags {
     /// [default: 1000].
     #[arg(long, env = "SEALWIRE_REQUESTS_A_QUARTER_HOUR", value_name = "COUNT")]
     requests_a_quarter_hour: Option<String>,
+    /// Connections at once, in total [default: 50000].
+    #[arg(long, env = "SEALWIRE_CONNECTIONS", value_name = "COUNT")]
+    connections: Option<String>,
+    /// WebSocket connections of one account at once [default: 16].
+    #[arg(long, env = "SEALWIRE_CONNECTIONS_AN_ACCOUNT", value_name = "COUNT")]
+    connections_an_account: Option<String>,
+    /// Connections from one address at once on which nobody has logged in [default: 64].
+    #[arg(long, env = "SEALWIRE_UNAUTHENTICATED_AN_ADDRESS", value_name = "COUNT")]
+    unauthenticated_an_address: Option<String>,
 }
 
 impl Flags {
@@ -102,10 +117,15 @@ impl Flags {
             ("origin", self.origin),
             ("proxies", self.proxies),
             ("limits.messages_a_minute", self.messages_a_minute),
+            ("limits.typing_a_minute", self.typing_a_minute),
+            ("limits.connections_a_minute", self.connections_a_minute),
             ("limits.logins_a_quarter_hour", self.logins_a_quarter_hour),
             ("limits.registrations_in_3_minutes", self.registrations_in_3_minutes),
             ("limits.fetches_a_minute", self.fetches_a_minute),
             ("limits.requests_a_quarter_hour", self.requests_a_quarter_hour),
+            ("limits.connections", self.connections),
+            ("limits.connections_an_account", self.connections_an_account),
+            ("limits.unauthenticated_an_address", self.unauthenticated_an_address),
         ] {
             if let Some(value) = value {
                 let name = key.rsplit('.').next().unwrap_or(key);

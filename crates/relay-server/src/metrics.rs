@@ -7,6 +7,7 @@ use std::time::Duration;
 use chat_core::reject::RejectCode;
 
 use crate::bus::{BusHealth, Connected};
+use crate::limits::{Class, LimitsHealth};
 
 /// Everything that is counted.
 #[derive(Debug)]
@@ -29,7 +30,10 @@ pub struct Metrics {
     pub commit_messages: Histogram<12>,
     /// Seconds from the writer's first look at a batch to the end of its commit.
     pub commit_seconds: Histogram<12>,
+    /// Connections that were closed because there were too many.
+    pub connections_refused: Counter,
     rejects: Vec<Counter>,
+    limited: Vec<Counter>,
 }
 
 impl Default for Metrics {
@@ -48,6 +52,8 @@ impl Default for Metrics {
             commit_seconds: Histogram::with_bounds([
                 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 1.0, 4.0,
             ]),
+            connections_refused: Counter::default(),
+            limited: Class::ALL.iter().map(|_| Counter::default()).collect(),
             rejects: RejectCode::ALL.iter().map(|_| Counter::default()).collect(),
         }
     }
@@ -62,9 +68,17 @@ impl Metrics {
         }
     }
 
+    /// Counts a refusal for having done too much of `class`.
+    pub fn limited(&self, class: Class) {
+        let place = Class::ALL.iter().position(|known| *known == class);
+        if let Some(counter) = place.and_then(|place| self.limited.get(place)) {
+            counter.add(1);
+        }
+    }
+
     /// Writes everything down.
     #[must_use]
-    pub fn render(&self, bus: BusHealth) -> String {
+    pub fn render(&self, bus: BusHealth, limits: LimitsHealth) -> String {
         let mut text = String::with_capacity(8 * 1024);
         for (name, help, counter) in [
             ("accepted_total", "Messages that became durable.", &self.accepted),
@@ -73,6 +87,7 @@ impl Metrics {
             ("log_reads_total", "Reads of a log for a connected device.", &self.log_reads),
             ("expired_total", "Messages whose timer ended.", &self.expired),
             ("lagged_total", "Connections that lost their queue.", &self.lagged),
+            ("connections_refused_total", "Connections too many.", &self.connections_refused),
         ] {
             sample(&mut text, name, help, "counter", counter.get());
         }
@@ -84,10 +99,26 @@ impl Metrics {
         sample(&mut text, "bus_published_total", "Events sent.", "counter", bus.published);
         sample(&mut text, "bus_lost_total", "Events given up.", "counter", bus.lost);
         sample(&mut text, "bus_received_total", "Events received.", "counter", bus.received);
+        for (name, help, value) in [
+            ("limits_shared_total", "Requests counted for all nodes.", limits.shared),
+            ("limits_alone_total", "Requests counted by this node alone.", limits.alone),
+        ] {
+            sample(&mut text, name, help, "counter", value);
+        }
+        self.render_limited(&mut text);
         self.render_rejects(&mut text);
         self.commit_messages.render(&mut text, "commit_messages", "Messages in one commit.");
         self.commit_seconds.render(&mut text, "commit_seconds", "Duration of a commit.");
         text
+    }
+
+    fn render_limited(&self, text: &mut String) {
+        text.push_str("# HELP sealwire_limited_total Refusals for too many requests, by class.\n");
+        text.push_str("# TYPE sealwire_limited_total counter\n");
+        for (class, counter) in Class::ALL.iter().zip(&self.limited) {
+            let (class, count) = (class.name(), counter.get());
+            let _ = writeln!(text, "sealwire_limited_total{{class=\"{class}\"}} {count}");
+        }
     }
 
     fn render_rejects(&self, text: &mut String) {
@@ -218,7 +249,7 @@ mod tests {
         metrics.commit_messages.observe_count(3);
         let entered = metrics.connections.enter();
 
-        let text = metrics.render(BusHealth::default());
+        let text = metrics.render(BusHealth::default(), LimitsHealth::default());
         drop(entered);
 
         for line in [

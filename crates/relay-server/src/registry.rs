@@ -16,7 +16,7 @@ use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use crate::storage::Backlog;
+use crate::storage::{Backlog, FamilyId, Session};
 
 const SHARDS: usize = 64;
 
@@ -93,6 +93,7 @@ impl Listener {
 struct Entry {
     number: u64,
     address: DeviceAddress,
+    family: FamilyId,
     happenings: mpsc::Sender<Happening>,
     ending: watch::Sender<Option<Ending>>,
     lagging: Arc<AtomicBool>,
@@ -114,33 +115,60 @@ impl Entry {
 pub struct Registry {
     shards: Vec<Mutex<HashMap<AccountId, Vec<Entry>>>>,
     next: AtomicU64,
+    an_account_max: u32,
 }
 
-impl Default for Registry {
-    fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, next: AtomicU64::new(1) }
-    }
-}
+/// The account has as many connections as it may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the account has too many connections")]
+pub struct TooManyConnections;
 
 impl Registry {
-    /// Adds a connection; older ones of the same device are told to end.
+    /// Takes so many connections of one account.
     #[must_use]
-    pub fn insert(&self, address: DeviceAddress) -> Listener {
+    pub fn with_cap(connections_an_account: u32) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, next: AtomicU64::new(1), an_account_max: connections_an_account }
+    }
+
+    /// How many connections an account may have.
+    #[must_use]
+    pub fn connections_an_account(&self) -> u32 {
+        self.an_account_max
+    }
+
+    /// Adds a connection; older ones of the same device are told to end.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyConnections`] if the account's other devices have as many as it may have.
+    pub fn insert(&self, session: Session) -> Result<Listener, TooManyConnections> {
+        let Session { address, family } = session;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, happenings) = mpsc::channel(OUTBOUND_FRAMES_MAX);
         let (end, ending) = watch::channel(None);
         let lagging = Arc::new(AtomicBool::new(false));
-        let entry =
-            Entry { number, address, happenings: sender, ending: end, lagging: lagging.clone() };
+        let entry = Entry {
+            number,
+            address,
+            family,
+            happenings: sender,
+            ending: end,
+            lagging: lagging.clone(),
+        };
         let mut shard = self.shard(address.account);
         let entries = shard.entry(address.account).or_default();
+        let stays = |entry: &&Entry| entry.address != address && entry.ending.borrow().is_none();
+        let others = entries.iter().filter(stays).count();
+        if others >= usize::try_from(self.an_account_max).unwrap_or(usize::MAX) {
+            return Err(TooManyConnections);
+        }
         entries
             .iter()
             .filter(|older| older.address == address)
             .for_each(|older| older.end(Ending::Displaced));
         entries.push(entry);
-        Listener { number, happenings, ending, lagging }
+        Ok(Listener { number, happenings, ending, lagging })
     }
 
     /// Takes a connection out.
@@ -188,6 +216,16 @@ impl Registry {
         }
     }
 
+    /// Ends the connections that a device made by one of its log-ins.
+    pub fn end_session(&self, session: Session, why: Ending) {
+        let shard = self.shard(session.address.account);
+        for entry in shard.get(&session.address.account).into_iter().flatten() {
+            if entry.address == session.address && entry.family == session.family {
+                entry.end(why);
+            }
+        }
+    }
+
     /// Ends all connections, each with its own word.
     pub fn end_all(&self, mut why: impl FnMut() -> Ending) {
         for shard in &self.shards {
@@ -195,14 +233,15 @@ impl Registry {
         }
     }
 
-    /// Which devices are connected.
+    /// Which devices are connected, and by which of their log-ins.
     #[must_use]
-    pub fn addresses(&self) -> Vec<DeviceAddress> {
-        let mut addresses = Vec::new();
+    pub fn sessions(&self) -> Vec<Session> {
+        let mut sessions = Vec::new();
+        let session = |entry: &Entry| Session { address: entry.address, family: entry.family };
         for shard in &self.shards {
-            addresses.extend(lock(shard).values().flatten().map(|entry| entry.address));
+            sessions.extend(lock(shard).values().flatten().map(session));
         }
-        addresses
+        sessions
     }
 
     #[allow(clippy::indexing_slicing)]
@@ -230,13 +269,32 @@ mod tests {
         DeviceAddress { account: ALICE, device: DeviceId::from_bytes([number; 16]) }
     }
 
+    fn session(number: u8) -> Session {
+        Session { address: device(number), family: FamilyId::from_bytes([number; 16]) }
+    }
+
+    #[test]
+    fn who_logs_out_loses_the_connections_of_that_log_in_only() {
+        let registry = Registry::with_cap(2);
+        let phone = registry.insert(session(1)).unwrap();
+        let laptop = registry.insert(session(2)).unwrap();
+
+        let another = Session { family: FamilyId::from_bytes([9; 16]), ..session(1) };
+        registry.end_session(another, Ending::LoggedOut);
+        assert_eq!(*phone.ending.borrow(), None);
+        registry.end_session(session(1), Ending::LoggedOut);
+
+        assert_eq!(*phone.ending.borrow(), Some(Ending::LoggedOut));
+        assert_eq!(*laptop.ending.borrow(), None);
+    }
+
     #[test]
     fn a_newer_connection_displaces_the_devices_older_one_only() {
-        let registry = Registry::default();
-        let phone = registry.insert(device(1));
-        let laptop = registry.insert(device(2));
+        let registry = Registry::with_cap(2);
+        let phone = registry.insert(session(1)).unwrap();
+        let laptop = registry.insert(session(2)).unwrap();
 
-        let again = registry.insert(device(1));
+        let again = registry.insert(session(1)).unwrap();
 
         assert_eq!(*phone.ending.borrow(), Some(Ending::Displaced));
         assert_eq!(*laptop.ending.borrow(), None);
@@ -245,8 +303,8 @@ mod tests {
 
     #[test]
     fn a_full_queue_marks_the_connection_as_lagging() {
-        let registry = Registry::default();
-        let phone = registry.insert(device(1));
+        let registry = Registry::with_cap(2);
+        let phone = registry.insert(session(1)).unwrap();
         let frame = Happening::Frame(RelayFrame::CaughtUp);
 
         for _ in 0..OUTBOUND_FRAMES_MAX {
@@ -261,13 +319,25 @@ mod tests {
 
     #[test]
     fn who_is_removed_hears_nothing_more() {
-        let registry = Registry::default();
-        let mut phone = registry.insert(device(1));
+        let registry = Registry::with_cap(2);
+        let mut phone = registry.insert(session(1)).unwrap();
 
         registry.remove(device(1), phone.number);
         registry.tell(ALICE, &Happening::Frame(RelayFrame::CaughtUp), |_| true);
 
         assert!(phone.happenings.try_recv().is_err());
-        assert!(registry.addresses().is_empty());
+        assert!(registry.sessions().is_empty());
+    }
+
+    #[test]
+    fn an_account_has_so_many_connections_and_a_device_always_its_own() {
+        let registry = Registry::with_cap(2);
+        let _phone = registry.insert(session(1)).unwrap();
+        let laptop = registry.insert(session(2)).unwrap();
+
+        assert_eq!(registry.insert(session(3)).err(), Some(TooManyConnections));
+        assert!(registry.insert(session(1)).is_ok());
+        registry.remove(device(2), laptop.number);
+        assert!(registry.insert(session(3)).is_ok());
     }
 }

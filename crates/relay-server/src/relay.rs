@@ -19,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::acknowledgements::Acknowledgements;
+use crate::admission::Admission;
 use crate::auth::keys::{KeyRing, SECRET_BYTES};
 use crate::auth::opaque::Opaque;
+use crate::auth::refresh::RefreshSecret;
 use crate::auth::tokens::Tokens;
 use crate::bus::local::LocalHub;
 use crate::bus::redis::{BadRedisUrl, RedisBus, RedisConfig};
@@ -30,12 +32,15 @@ use crate::config::{Config, Database};
 use crate::directory::Directory;
 use crate::http::{App, router};
 use crate::limits::Limits;
+use crate::limits::local::LocalLimits;
+use crate::limits::redis::RedisLimits;
 use crate::metrics::Metrics;
 use crate::registry::{Ending, Registry};
+use crate::server::{self, Server};
 use crate::service::Services;
 use crate::storage::{Storage, StorageError, postgres, sqlite};
 use crate::writer::Writers;
-use crate::{dispatcher, janitor, random, server};
+use crate::{dispatcher, janitor, random};
 
 /// Connections to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 16;
@@ -88,6 +93,8 @@ pub struct Ports {
     pub bus: Arc<dyn Bus>,
     /// And where its notices arrive.
     pub inbox: Inbox,
+    /// Who counts how often something happens.
+    pub limits: Arc<dyn Limits>,
     /// Which node this is.
     pub node: NodeId,
 }
@@ -123,7 +130,9 @@ impl Relay {
         };
         let node = NodeId::from_bytes(random::bytes());
         let (bus, inbox) = connect_bus(&config, node)?;
-        let mut relay = Self::start_on(config, clock, Ports { storage, bus, inbox, node }).await?;
+        let limits = limits(&config)?;
+        let ports = Ports { storage, bus, inbox, limits, node };
+        let mut relay = Self::start_on(config, clock, ports).await?;
         relay._lock = lock;
         Ok(relay)
     }
@@ -141,8 +150,7 @@ impl Relay {
         let refused = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let Ports { storage, bus, inbox, node } = ports;
-        let services = services(&config, address, storage, bus, node, clock).await?;
+        let (services, inbox) = services(&config, address, ports, clock).await?;
         let services = Arc::new(services);
         let app = App {
             services: services.clone(),
@@ -152,9 +160,17 @@ impl Relay {
         };
         let (ready, connections) = (app.ready.clone(), app.connections.clone());
         let (stop, requests) = (CancellationToken::new(), TaskTracker::new());
+        let server = Server {
+            admission: Admission::new(config.caps),
+            proxies: app.proxies.clone(),
+            metrics: services.metrics.clone(),
+            router: router(app),
+            stop: stop.clone(),
+            tasks: requests.clone(),
+        };
         let cursors = services.clone();
         let tasks = vec![
-            tokio::spawn(server::run(listener, router(app), stop.clone(), requests.clone())),
+            tokio::spawn(server::run(listener, server)),
             tokio::spawn(dispatcher::run(services.clone(), inbox)),
             tokio::spawn(async move { cursors.acknowledgements.run().await }),
             tokio::spawn(janitor::run(services.clone())),
@@ -178,7 +194,8 @@ impl Relay {
     /// What it counts, in Prometheus' text format.
     #[must_use]
     pub fn metrics(&self) -> String {
-        self.services.metrics.render(self.services.bus.health())
+        let Services { metrics, bus, limits, .. } = &*self.services;
+        metrics.render(bus.health(), limits.health())
     }
 
     /// Erases at once everything that is due; returns how many messages.
@@ -221,6 +238,7 @@ impl Relay {
         for task in self.tasks.drain(..) {
             task.abort();
         }
+        self.services.limits.close().await;
         self.services.bus.close().await;
         self.services.storage.close().await;
     }
@@ -239,25 +257,27 @@ impl Drop for Relay {
 async fn services(
     config: &Config,
     address: SocketAddr,
-    storage: Arc<dyn Storage>,
-    bus: Arc<dyn Bus>,
-    node: NodeId,
+    ports: Ports,
     clock: Arc<dyn Clock>,
-) -> Result<Services, StartError> {
+) -> Result<(Services, Inbox), StartError> {
+    let Ports { storage, bus, inbox, limits, node } = ports;
     let opaque = storage.secret("opaque", &Opaque::generate()).await?;
     let ring = storage.secret("token-keys", &random::bytes::<SECRET_BYTES>()).await?;
+    let refresh = storage.secret("refresh-tokens", &random::bytes::<SECRET_BYTES>()).await?;
     let epoch = storage.epoch().await?;
     let workspace = WorkspaceId::random(&mut rand::rng());
     let workspace = storage.default_workspace(workspace, clock.now()).await?;
     let origins = origins(config, address);
     let issuer = origins.first().cloned().unwrap_or_default();
     let metrics = Arc::new(Metrics::default());
-    Ok(Services {
+    let services = Services {
         opaque: Opaque::from_bytes(&opaque).map_err(|_| StartError::Secrets)?,
         tokens: Tokens::new(KeyRing::new(ring, epoch), issuer),
-        limits: Limits::new(config.rates),
+        refresh_secret: RefreshSecret::new(refresh),
+        limits,
+        rates: config.rates,
         directory: Directory::over(storage.clone()),
-        registry: Registry::default(),
+        registry: Registry::with_cap(config.caps.connections_an_account),
         writers: Writers::start(&storage, &bus, &clock, &metrics),
         acknowledgements: Acknowledgements::over(storage.clone()),
         storage,
@@ -268,7 +288,8 @@ async fn services(
         workspace,
         epoch,
         metrics,
-    })
+    };
+    Ok((services, inbox))
 }
 
 /// The URLs that clients may know the relay by; the first is the one it calls itself.
@@ -321,4 +342,11 @@ fn connect_bus(config: &Config, node: NodeId) -> Result<(Arc<dyn Bus>, Inbox), S
             Ok((Arc::new(bus), inbox))
         }
     }
+}
+
+fn limits(config: &Config) -> Result<Arc<dyn Limits>, StartError> {
+    Ok(match &config.redis {
+        None => Arc::new(LocalLimits::new(config.rates)),
+        Some(url) => Arc::new(RedisLimits::start(&RedisConfig::at(url), config.rates)?),
+    })
 }

@@ -1,6 +1,7 @@
 //! Accepting connections: HTTP/1.1 with limits and timeouts that nobody gives for free.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+use crate::admission::{Admission, Admitted};
 use crate::http::extract::PeerAddress;
+use crate::metrics::Metrics;
 
 /// A request's head must be there by then; also how long a connection may idle between requests.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -24,24 +27,27 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long to wait when the system has no more descriptors.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
+/// What every connection is served with.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) router: Router,
+    pub(crate) admission: Admission,
+    /// Proxies, which speak for many.
+    pub(crate) proxies: Arc<[IpAddr]>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
 /// Accepts until `stop`; connections that are open then finish what they are at.
-pub(crate) async fn run(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-) {
+pub(crate) async fn run(listener: TcpListener, server: Server) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
+            () = server.stop.cancelled() => return,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                // Small frames are to leave at once.
-                let _ = stream.set_nodelay(true);
-                tasks.spawn(serve(stream, peer, router.clone(), stop.clone()));
-            }
+            Ok((stream, peer)) => server.admit(stream, peer),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
@@ -50,10 +56,37 @@ pub(crate) async fn run(
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+impl Server {
+    /// Serves a connection, or closes it at once.
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let address = peer.ip();
+        let counted = (!self.proxies.contains(&address)).then_some(address);
+        match self.admission.admit(counted) {
+            Ok(admitted) => {
+                // Small frames are to leave at once.
+                let _ = stream.set_nodelay(true);
+                let (router, stop) = (self.router.clone(), self.stop.clone());
+                self.tasks.spawn(serve(stream, peer, admitted, router, stop));
+            }
+            Err(too_many) => {
+                tracing::debug!(%too_many, "a connection is refused");
+                self.metrics.connections_refused.add(1);
+            }
+        }
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    admitted: Arc<Admitted>,
+    router: Router,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(peer));
+        request.extensions_mut().insert(admitted.clone());
         router.clone().call(request)
     });
     let connection = http1::Builder::new()

@@ -36,11 +36,13 @@ use chat_core::time::Timestamp;
 
 use crate::acknowledgements::Acknowledgements;
 use crate::auth::opaque::Opaque;
+use crate::auth::refresh::RefreshSecret;
 use crate::auth::tokens::Tokens;
 use crate::bus::{Bus, NodeId};
 use crate::clock::Clock;
+use crate::config::Rates;
 use crate::directory::Directory;
-use crate::limits::Limits;
+use crate::limits::{Class, Limits, Subject};
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::storage::{FamilyId, Storage, StorageError};
@@ -67,8 +69,12 @@ pub struct Services {
     pub opaque: Opaque,
     /// Access tokens.
     pub tokens: Tokens,
+    /// Where refresh tokens come from.
+    pub refresh_secret: RefreshSecret,
     /// How often.
-    pub limits: Limits,
+    pub limits: Arc<dyn Limits>,
+    /// How often, in numbers.
+    pub rates: Rates,
     /// What is asked for with every message, remembered.
     pub directory: Directory,
     /// Who is connected here.
@@ -95,6 +101,19 @@ impl Services {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Takes one from what `subject` may do of `class`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limits::take`].
+    pub async fn take(&self, class: Class, subject: Subject) -> Result<(), Reject> {
+        let taken = self.limits.take(class, subject, self.now()).await;
+        if taken.is_err() {
+            self.metrics.limited(class);
+        }
+        taken
     }
 
     /// An account's devices as they are stored, every signature checked.

@@ -1,5 +1,8 @@
 //! The upgrade to a WebSocket: who may, in which encoding, with which buffers.
 
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -9,6 +12,7 @@ use chat_core::frame::{SUBPROTOCOL_CBOR, SUBPROTOCOL_JSON};
 use chat_core::limits::FRAME_BYTES_MAX;
 use chat_core::reject::{Reject, RejectCode};
 
+use crate::admission::Admitted;
 use crate::connection;
 use crate::encoding::Encoding;
 use crate::http::App;
@@ -32,6 +36,7 @@ pub async fn upgrade(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     peer: Peer,
+    admitted: Option<Extension<Arc<Admitted>>>,
 ) -> Answer<Response> {
     app.check_ready()?;
     check_origin(&app.services, &headers)?;
@@ -45,19 +50,19 @@ pub async fn upgrade(
             .saying(format!("Name a sub-protocol: {SUBPROTOCOL_CBOR} or {SUBPROTOCOL_JSON}."))
     })?;
     let services = app.services.clone();
-    let (now, limits) = (services.now(), &services.limits);
     let caller = match headers.contains_key(header::AUTHORIZATION) {
         true => {
             let caller = authenticate::device(&services, bearer(&headers)?).await?;
-            limits.take(Class::Request, Subject::Account(caller.address.account), now)?;
+            services.take(Class::Connect, Subject::Device(caller.address)).await?;
             Some(caller)
         }
         false => {
-            limits.take(Class::Anonymous, Subject::address(peer.0), now)?;
+            services.take(Class::Anonymous, Subject::address(peer.0)).await?;
             None
         }
     };
     let connections = app.connections.clone();
+    let admitted = admitted.map(|Extension(admitted)| admitted);
     Ok(upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -65,7 +70,9 @@ pub async fn upgrade(
         .max_message_size(FRAME_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
         .on_upgrade(async move |socket| {
-            connections.track_future(connection::run(services, socket, encoding, caller)).await;
+            connections
+                .track_future(connection::run(services, socket, encoding, caller, admitted))
+                .await;
         }))
 }
 

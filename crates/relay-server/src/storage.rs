@@ -27,6 +27,8 @@ mod records;
 mod row;
 pub mod sqlite;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chat_core::api::account::{AccountKeys, Keyring, OwnAccount};
 use chat_core::api::conversations::{ConversationPage, MembershipPage, MessagePage};
@@ -46,7 +48,7 @@ pub use error::StorageError;
 pub use records::{
     Acknowledgement, ActiveDevices, AppendError, Appended, Backlog, Conversation, DeviceState,
     DevicesReplaced, Expired, FamilyId, Freshness, LoginRecord, NewAccount, NewMessage, NewPrekeys,
-    PendingKind, ReceiptOutcome, RefreshOutcome,
+    PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState,
 };
 
 /// A page of messages ends after this many bytes of envelopes, however many were asked for.
@@ -113,6 +115,10 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
 
     /// Whether a device may act.
     async fn device_state(&self, address: DeviceAddress) -> Result<DeviceState, StorageError>;
+
+    /// Whether each of `sessions` may act, in their order.
+    async fn session_states(&self, sessions: &[Session])
+    -> Result<Vec<SessionState>, StorageError>;
 
     /// The active devices of `accounts`, in the order of the accounts' ids; unknown ones are left out.
     async fn active_devices(
@@ -197,13 +203,14 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
     /// Spends the refresh token whose hash is given, and makes `successor` valid in its place.
     ///
     /// A token that was spent before means theft: its family is revoked in the same transaction.
-    /// Only the very same call, with the same successor that is itself unspent, gets the same answer
-    /// again; a caller that makes successors at random loses nothing by that.
+    /// Only the very same call, within `forgiven` and with a successor that is itself unspent, is
+    /// [`RefreshOutcome::Repeated`]: the caller decides whether to believe it.
     async fn spend_refresh(
         &self,
         hash: Digest,
         successor: Digest,
         expires_at: Timestamp,
+        forgiven: Duration,
         now: Timestamp,
     ) -> Result<RefreshOutcome, StorageError>;
 

@@ -22,7 +22,8 @@ use tempfile::TempDir;
 use crate::bus::NodeId;
 use crate::bus::local::LocalHub;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Database, Rates};
+use crate::config::{Caps, Config, Database, Rates};
+use crate::limits::local::LocalLimits;
 use crate::relay::{Ports, Relay};
 use crate::storage::Storage;
 
@@ -54,6 +55,7 @@ impl Folder {
 pub struct TestRelayBuilder {
     clock: Arc<dyn Clock>,
     rates: Rates,
+    caps: Caps,
     listen: SocketAddr,
     data: Option<PathBuf>,
     postgres: Option<String>,
@@ -79,6 +81,7 @@ impl TestRelay {
         TestRelayBuilder {
             clock: Arc::new(SystemClock),
             rates: Rates::GENEROUS,
+            caps: Caps::GENEROUS,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data: None,
             postgres: None,
@@ -141,6 +144,13 @@ impl TestRelayBuilder {
     #[must_use]
     pub fn rates(mut self, rates: Rates) -> Self {
         self.rates = rates;
+        self
+    }
+
+    /// With other limits to connections.
+    #[must_use]
+    pub fn caps(mut self, caps: Caps) -> Self {
+        self.caps = caps;
         self
     }
 
@@ -207,6 +217,7 @@ impl TestRelayBuilder {
         let mut config = Config::with_data(folder.path());
         config.listen = self.listen;
         config.rates = self.rates;
+        config.caps = self.caps;
         config.redis = self.redis;
         config.origin = self.origin;
         config.proxies = self.proxies;
@@ -218,7 +229,8 @@ impl TestRelayBuilder {
             Some((hub, storage)) => {
                 let node = NodeId::from_bytes(crate::random::bytes());
                 let (bus, inbox) = hub.node(node);
-                let ports = Ports { storage, bus: Arc::new(bus), inbox, node };
+                let limits = Arc::new(LocalLimits::new(self.rates));
+                let ports = Ports { storage, bus: Arc::new(bus), inbox, limits, node };
                 Relay::start_on(config, self.clock, ports).await
             }
         };

@@ -56,10 +56,15 @@ impl Relay {
         serve.arg("serve").args(["--listen", "127.0.0.1:0", "--data"]).arg(folder.path());
         for limit in [
             "--messages-a-minute",
+            "--typing-a-minute",
+            "--connections-a-minute",
             "--logins-a-quarter-hour",
             "--registrations-in-3-minutes",
             "--fetches-a-minute",
             "--requests-a-quarter-hour",
+            "--connections",
+            "--connections-an-account",
+            "--unauthenticated-an-address",
         ] {
             serve.args([limit, NO_LIMIT]);
         }

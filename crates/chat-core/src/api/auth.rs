@@ -144,6 +144,24 @@ pub fn device_login_input(origin: &str, nonce: &[u8], address: DeviceAddress) ->
 pub struct Refresh {
     /// The refresh token; spent by this.
     pub refresh: String,
+    /// By the device key, with [`crate::label::REFRESH`], over [`refresh_input`]: who sends it may
+    /// ask again for ten seconds, should the answer be lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<crate::key::Signature>,
+}
+
+/// What a device signs beside a refresh token: the relay's origin, and the token as it is sent.
+#[must_use]
+pub fn refresh_input(origin: &str, refresh: &str) -> Vec<u8> {
+    #[derive(minicbor::Encode)]
+    #[cbor(map)]
+    struct Input<'a> {
+        #[n(0)]
+        origin: &'a str,
+        #[n(1)]
+        refresh: &'a str,
+    }
+    to_bytes(&Input { origin, refresh })
 }
 
 /// A logged-in device's tokens.

@@ -25,6 +25,21 @@ pub struct Limits {
     pub delivery_window_messages: usize,
     /// Messages an account may send in a minute.
     pub messages_a_minute: u32,
+    /// How often an account may say in a minute that it types, in each conversation.
+    pub typing_a_minute: u32,
+    /// WebSocket connections a device may make in a minute.
+    pub connections_a_minute: u32,
+    /// Log-ins by password in fifteen minutes, for each username and each address.
+    pub logins_a_quarter_hour: u32,
+    /// Registrations in three minutes from one address.
+    pub registrations_in_3_minutes: u32,
+    /// Requests for prekey bundles an account may make in a minute.
+    pub fetches_a_minute: u32,
+    /// REST requests an account may make in fifteen minutes; an address that has not logged in may
+    /// make a tenth of it.
+    pub requests_a_quarter_hour: u32,
+    /// WebSocket connections of one account at once.
+    pub connections_an_account: u32,
     /// Where new accounts belong.
     pub default_workspace: WorkspaceId,
 }

@@ -18,9 +18,9 @@
 //! but no other names. Absent: that cluster, and streams; the log is in the database.
 
 mod directory;
-mod link;
+pub(crate) mod link;
 #[cfg(test)]
-mod proxy;
+pub(crate) mod proxy;
 mod publisher;
 mod subscriber;
 #[cfg(test)]

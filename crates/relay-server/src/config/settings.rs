@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::{Config, Database, Rates};
+use super::{Config, Database};
 
 /// Every setting: its key in a file, and what it is when nobody says.
 pub const KEYS: &[(&str, &str)] = &[
@@ -17,10 +17,15 @@ pub const KEYS: &[(&str, &str)] = &[
     ("origin", "http:// and the address it listens on"),
     ("proxies", "none: the address at the other end is the client's"),
     ("limits.messages_a_minute", "60 an account"),
+    ("limits.typing_a_minute", "60 an account in each conversation"),
+    ("limits.connections_a_minute", "5 a device"),
     ("limits.logins_a_quarter_hour", "10 an account, and 10 an address"),
     ("limits.registrations_in_3_minutes", "6 an address"),
     ("limits.fetches_a_minute", "60 prekey requests an account"),
     ("limits.requests_a_quarter_hour", "1000 an account, a tenth an address before log-in"),
+    ("limits.connections", "50000 at once"),
+    ("limits.connections_an_account", "16 at once"),
+    ("limits.unauthenticated_an_address", "64 at once"),
 ];
 
 /// Everything that is wrong with a configuration.
@@ -126,7 +131,8 @@ impl Settings {
         config.node = self.take("node", node_name);
         config.origin = self.take("origin", origin);
         config.proxies = self.take("proxies", proxies).unwrap_or_default();
-        self.take_rates(&mut config.rates);
+        self.take_counts(config.rates.named_mut());
+        self.take_counts(config.caps.named_mut());
         self.check_together(&config);
         if self.problems.is_empty() { Ok(config) } else { Err(Problems(self.problems)) }
     }
@@ -142,16 +148,10 @@ impl Settings {
         }
     }
 
-    fn take_rates(&mut self, rates: &mut Rates) {
-        for (key, rate) in [
-            ("limits.messages_a_minute", &mut rates.messages_a_minute),
-            ("limits.logins_a_quarter_hour", &mut rates.logins_a_quarter_hour),
-            ("limits.registrations_in_3_minutes", &mut rates.registrations_in_3_minutes),
-            ("limits.fetches_a_minute", &mut rates.fetches_a_minute),
-            ("limits.requests_a_quarter_hour", &mut rates.requests_a_quarter_hour),
-        ] {
-            if let Some(value) = self.take(key, count) {
-                *rate = value;
+    fn take_counts<const N: usize>(&mut self, named: [(&'static str, &mut u32); N]) {
+        for (name, place) in named {
+            if let Some(value) = self.take(&format!("limits.{name}"), count) {
+                *place = value;
             }
         }
     }

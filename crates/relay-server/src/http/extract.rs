@@ -72,8 +72,7 @@ impl FromRequestParts<App> for From {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         let from = peer(parts, app);
-        let services = &app.services;
-        services.limits.take(Class::Anonymous, Subject::address(from), services.now())?;
+        app.services.take(Class::Anonymous, Subject::address(from)).await?;
         Ok(Self(from))
     }
 }
@@ -83,7 +82,7 @@ impl FromRequestParts<App> for Device {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         let caller = authenticate::device(&app.services, bearer(&parts.headers)?).await?;
-        count(app, caller.address.account)?;
+        count(app, caller.address.account).await?;
         Ok(Self(caller))
     }
 }
@@ -93,7 +92,7 @@ impl FromRequestParts<App> for AnyAccount {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         let account = authenticate::account(&app.services, bearer(&parts.headers)?).await?;
-        count(app, account)?;
+        count(app, account).await?;
         Ok(Self(account))
     }
 }
@@ -103,13 +102,13 @@ impl FromRequestParts<App> for Enrolling {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         let account = authenticate::enrolling(&app.services, bearer(&parts.headers)?)?;
-        count(app, account)?;
+        count(app, account).await?;
         Ok(Self(account))
     }
 }
 
-fn count(app: &App, account: AccountId) -> Result<(), Reject> {
-    app.services.limits.take(Class::Request, Subject::Account(account), app.services.now())
+async fn count(app: &App, account: AccountId) -> Result<(), Reject> {
+    app.services.take(Class::Request, Subject::Account(account)).await
 }
 
 /// The client's address: what the nearest proxy of ours has added to the list, or, without one,

@@ -32,8 +32,10 @@ fn health(status: &str) -> Health {
 
 /// `GET /metrics`.
 pub async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    let services = &app.services;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, app.services.metrics.render(app.services.bus.health()))
+    let text = services.metrics.render(services.bus.health(), services.limits.health());
+    (kind, text)
 }
 
 /// `GET /.well-known/jwks.json`.
@@ -43,6 +45,7 @@ pub async fn key_set(State(app): State<App>) -> Json<serde_json::Value> {
 
 /// `GET /v1/limits`.
 pub async fn limits(State(app): State<App>) -> Json<Limits> {
+    let rates = app.services.rates;
     Json(Limits {
         payload_bytes_max: limits::PAYLOAD_BYTES_MAX,
         frame_bytes_max: limits::FRAME_BYTES_MAX,
@@ -52,7 +55,14 @@ pub async fn limits(State(app): State<App>) -> Json<Limits> {
         channel_members_max: limits::CHANNEL_MEMBERS_MAX,
         devices_max: limits::DEVICES_ACTIVE_MAX,
         delivery_window_messages: limits::DELIVERY_WINDOW_MESSAGES,
-        messages_a_minute: app.services.limits.rates().messages_a_minute,
+        messages_a_minute: rates.messages_a_minute,
+        typing_a_minute: rates.typing_a_minute,
+        connections_a_minute: rates.connections_a_minute,
+        logins_a_quarter_hour: rates.logins_a_quarter_hour,
+        registrations_in_3_minutes: rates.registrations_in_3_minutes,
+        fetches_a_minute: rates.fetches_a_minute,
+        requests_a_quarter_hour: rates.requests_a_quarter_hour,
+        connections_an_account: app.services.registry.connections_an_account(),
         default_workspace: app.services.workspace,
     })
 }

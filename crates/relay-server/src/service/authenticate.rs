@@ -5,9 +5,12 @@ use chat_core::reject::{Reject, RejectCode};
 
 use super::{Caller, Services};
 use crate::auth::tokens::Bearer;
-use crate::storage::DeviceState;
+use crate::storage::{Session, SessionState};
 
-/// Checks an access token, and that its device was not removed meanwhile.
+/// Checks an access token, and that its device was not removed and has not logged out meanwhile.
+///
+/// The store is asked each time, so that who was cut off is cut off on every node at once, whatever
+/// their token says.
 ///
 /// # Errors
 ///
@@ -15,13 +18,29 @@ use crate::storage::DeviceState;
 /// [`RejectCode::Forbidden`] for a token that only enrols.
 pub async fn device(services: &Services, token: &str) -> Result<Caller, Reject> {
     match services.tokens.check(token, services.now())? {
-        Bearer::Device { address, family } => match services.storage.device_state(address).await? {
-            DeviceState::Active => Ok(Caller { address, family }),
-            DeviceState::Removed => Err(RejectCode::DeviceRemoved.into()),
-            DeviceState::Unknown => Err(RejectCode::TokenInvalid.into()),
-        },
+        Bearer::Device { address, family } => {
+            let caller = Caller { address, family };
+            still_active(services, caller).await?;
+            Ok(caller)
+        }
         Bearer::Enrolling(_) => Err(Reject::from(RejectCode::Forbidden)
             .saying("This token only enrols a device; enrol one and use its token.")),
+    }
+}
+
+/// Checks that a device which has shown who it is may still act.
+///
+/// # Errors
+///
+/// [`RejectCode::DeviceRemoved`], [`RejectCode::TokenInvalid`].
+pub async fn still_active(services: &Services, caller: Caller) -> Result<(), Reject> {
+    let session = Session { address: caller.address, family: caller.family };
+    match services.storage.session_states(&[session]).await?.as_slice() {
+        [SessionState::Active] => Ok(()),
+        [SessionState::Removed] => Err(RejectCode::DeviceRemoved.into()),
+        [SessionState::Ended] => Err(Reject::from(RejectCode::TokenInvalid)
+            .saying("This device has logged out, or its tokens were revoked; log in again.")),
+        _ => Err(RejectCode::TokenInvalid.into()),
     }
 }
 

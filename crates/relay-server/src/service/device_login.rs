@@ -26,8 +26,8 @@ pub async fn start(
     from: IpAddr,
 ) -> Result<DeviceChallenge, Reject> {
     let now = services.now();
-    services.limits.take(Class::Challenge, Subject::address(from), now)?;
-    services.limits.take(Class::Challenge, Subject::Device(start.address), now)?;
+    services.take(Class::Challenge, Subject::address(from)).await?;
+    services.take(Class::Challenge, Subject::Device(start.address)).await?;
     let nonce: [u8; 32] = crate::random::bytes();
     let expires_at = now.after(LOGIN_WITHIN);
     services

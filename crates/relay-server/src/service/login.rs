@@ -42,8 +42,8 @@ pub async fn start(
 ) -> Result<LoginAnswer, Reject> {
     let now = services.now();
     let name = Subject::Name(Digest::of(start.username.as_bytes()));
-    services.limits.take(Class::Login, Subject::address(from), now)?;
-    services.limits.take(Class::Login, name, now)?;
+    services.take(Class::Login, Subject::address(from)).await?;
+    services.take(Class::Login, name).await?;
     // A name that cannot exist is answered like one that does not.
     let record = match is_username(&start.username) {
         true => services.storage.login_record(&start.username).await?,

@@ -44,7 +44,7 @@ pub async fn fetch(
     wanted: &FetchBundles,
 ) -> Result<Bundles, Reject> {
     let subject = Subject::Account(caller.address.account);
-    services.limits.take(Class::Fetch, subject, services.now())?;
+    services.take(Class::Fetch, subject).await?;
     let bundles = services.storage.take_bundles(&wanted.devices).await?;
     for bundle in &bundles {
         tell_if_low(services, bundle).await;

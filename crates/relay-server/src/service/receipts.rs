@@ -21,7 +21,7 @@ pub async fn put(
     receipt: SignedReceipt,
 ) -> Result<(), Reject> {
     let subject = Subject::Account(certificate.address.account);
-    services.limits.take(Class::Receipt, subject, services.now())?;
+    services.take(Class::Receipt, subject).await?;
     if receipt.signer != certificate.address {
         return Err(Reject::from(RejectCode::NotVerified)
             .saying("The receipt must be signed by the device that sends it."));

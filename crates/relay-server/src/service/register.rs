@@ -27,7 +27,7 @@ pub async fn start(
     start: &OpaqueStart,
     from: IpAddr,
 ) -> Result<RegistrationAnswer, Reject> {
-    services.limits.take(Class::Registration, Subject::address(from), services.now())?;
+    services.take(Class::Registration, Subject::address(from)).await?;
     if !is_username(&start.username) {
         return Err(RejectCode::NameInvalid.into());
     }
@@ -54,7 +54,7 @@ pub async fn finish(
     from: IpAddr,
 ) -> Result<Tokens, Reject> {
     // Counted again, because nothing ties this half to the first.
-    services.limits.take(Class::RegistrationFinish, Subject::address(from), services.now())?;
+    services.take(Class::RegistrationFinish, Subject::address(from)).await?;
     if !is_username(&finish.username) {
         return Err(RejectCode::NameInvalid.into());
     }

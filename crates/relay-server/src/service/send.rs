@@ -57,7 +57,7 @@ pub async fn send(
     envelope: Envelope,
 ) -> Result<Queued, Reject> {
     let subject = Subject::Account(caller.address.account);
-    services.limits.take(Class::Message, subject, services.now())?;
+    services.take(Class::Message, subject).await?;
     let mut header = read_header(&envelope, caller)?;
     let known = current(services, &header).await?;
     let devices = services.directory.devices(&known.recipients).await?;

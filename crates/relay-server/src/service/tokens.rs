@@ -1,15 +1,17 @@
 //! Tokens: begun at a log-in, exchanged when they run out, ended at a log-out.
 
-use chat_core::api::auth::{Refresh, Tokens};
+use chat_core::api::auth::{Refresh, Tokens, refresh_input};
 use chat_core::id::DeviceAddress;
+use chat_core::key::Verifier as _;
+use chat_core::label;
 use chat_core::reject::{Reject, RejectCode};
 
 use super::{Caller, Services};
-use crate::auth::refresh::{REFRESH_LIFETIME, RefreshToken};
+use crate::auth::refresh::{FORGIVEN_FOR, REFRESH_LIFETIME, RefreshToken};
 use crate::auth::tokens::Bearer;
 use crate::bus::BusEvent;
 use crate::registry::Ending;
-use crate::storage::{FamilyId, RefreshOutcome, StorageError};
+use crate::storage::{FamilyId, RefreshOutcome, Session, StorageError};
 
 /// Begins a family of refresh tokens for a device that has just shown who it is.
 ///
@@ -29,21 +31,30 @@ pub async fn begin(services: &Services, address: DeviceAddress) -> Result<Tokens
 
 /// Spends a refresh token for new tokens.
 ///
+/// A device whose answer was lost may ask again for [`FORGIVEN_FOR`], and is given the same
+/// successor; it shows by a signature that it is the device.
+///
 /// # Errors
 ///
 /// [`RejectCode::TokenReplayed`] for one that was spent before: its family is ended by that, and
 /// the device's connection with it. [`RejectCode::TokenExpired`], [`RejectCode::TokenInvalid`].
 pub async fn refresh(services: &Services, refresh: &Refresh) -> Result<Tokens, Reject> {
-    let spent = RefreshToken::read(&refresh.refresh).ok_or(RejectCode::TokenInvalid)?;
-    let successor = RefreshToken::generate();
-    let now = services.now();
-    let (spent, next) = (spent.hash(), successor.hash());
-    match services.storage.spend_refresh(spent, next, now.after(REFRESH_LIFETIME), now).await? {
+    let token = RefreshToken::read(&refresh.refresh).ok_or(RejectCode::TokenInvalid)?;
+    let successor = token.successor(&services.refresh_secret);
+    let (spent, next, now) = (token.hash(), successor.hash(), services.now());
+    let expires_at = now.after(REFRESH_LIFETIME);
+    match services.storage.spend_refresh(spent, next, expires_at, FORGIVEN_FOR, now).await? {
         RefreshOutcome::Spent { address, family } => issue(services, address, family, &successor),
-        RefreshOutcome::Replayed { address, .. } => {
-            tracing::warn!(%address, "a refresh token was replayed; its family is revoked");
-            disconnect(services, address);
-            Err(RejectCode::TokenReplayed.into())
+        RefreshOutcome::Repeated { address, family } => {
+            // SECURITY: a thief who is as quick as this has the token, but not the device's key.
+            if is_signed(services, address, refresh).await? {
+                return issue(services, address, family, &successor);
+            }
+            services.storage.revoke_family(family).await?;
+            Err(replayed(services, Session { address, family }))
+        }
+        RefreshOutcome::Replayed { address, family } => {
+            Err(replayed(services, Session { address, family }))
         }
         RefreshOutcome::Expired => Err(Reject::from(RejectCode::TokenExpired)
             .saying("The refresh token has run out or was revoked; log in again.")),
@@ -51,22 +62,42 @@ pub async fn refresh(services: &Services, refresh: &Refresh) -> Result<Tokens, R
     }
 }
 
-/// Ends the caller's refresh tokens and its connections.
+fn replayed(services: &Services, session: Session) -> Reject {
+    tracing::warn!(address = %session.address, "a refresh token was replayed; its family is revoked");
+    disconnect(services, session);
+    RejectCode::TokenReplayed.into()
+}
+
+/// Whether the device itself asks.
+async fn is_signed(
+    services: &Services,
+    address: DeviceAddress,
+    refresh: &Refresh,
+) -> Result<bool, Reject> {
+    let Some(signature) = &refresh.signature else { return Ok(false) };
+    let devices = services.devices_of(address.account).await?;
+    let Some(certificate) = devices.active_device(address.device) else { return Ok(false) };
+    Ok(services.origins.iter().any(|origin| {
+        let input = refresh_input(origin, &refresh.refresh);
+        certificate.key.verifies(label::REFRESH, &input, signature)
+    }))
+}
+
+/// Ends the caller's refresh tokens, its access tokens and its connections, on every node.
 ///
 /// # Errors
 ///
 /// [`RejectCode::Unavailable`].
 pub async fn log_out(services: &Services, caller: Caller) -> Result<(), Reject> {
     services.storage.revoke_family(caller.family).await?;
-    disconnect(services, caller.address);
+    disconnect(services, Session { address: caller.address, family: caller.family });
     Ok(())
 }
 
-fn disconnect(services: &Services, address: DeviceAddress) {
-    services.registry.end(address, Ending::LoggedOut);
-    // To other nodes a connection that nobody has takes the place of all the device has.
-    let event = BusEvent::Displace { address, connection: 0, node: services.node };
-    services.bus.publish(&[address.account], event);
+fn disconnect(services: &Services, session: Session) {
+    services.registry.end_session(session, Ending::LoggedOut);
+    let Session { address, family } = session;
+    services.bus.publish(&[address.account], BusEvent::SessionEnded { address, family });
 }
 
 fn issue(

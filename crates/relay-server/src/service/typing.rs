@@ -19,11 +19,12 @@ pub async fn tell(
     conversation: ConversationId,
     state: Typing,
 ) -> Result<(), Reject> {
-    let subject = Subject::Account(caller.address.account);
-    services.limits.take(Class::Typing, subject, services.now())?;
+    let account = caller.address.account;
+    services.take(Class::TypingAnywhere, Subject::Account(account)).await?;
+    services.take(Class::Typing, Subject::Member(account, conversation)).await?;
     let known = services.directory.conversation(conversation).await?;
     let known = known.ok_or(RejectCode::NotAMember)?;
-    known.membership.role(caller.address.account).ok_or(RejectCode::NotAMember)?;
+    known.membership.role(account).ok_or(RejectCode::NotAMember)?;
     let event = BusEvent::Typing { conversation, sender: caller.address, state };
     services.bus.publish(&known.recipients, event);
     Ok(())

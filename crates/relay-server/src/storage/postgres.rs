@@ -40,8 +40,10 @@ use sqlx::{Connection as _, PgPool, Postgres, SqlSafeStr as _, Transaction, quer
 use super::error::{StorageError, of_migration};
 
 /// The schema, step by step; a step is never changed once it was released.
-const STEPS: [(i64, &str, &str); 1] =
-    [(1, "begin", include_str!("../../migrations/postgres/0001_begin.sql"))];
+const STEPS: [(i64, &str, &str); 2] = [
+    (1, "begin", include_str!("../../migrations/postgres/0001_begin.sql")),
+    (2, "forgive", include_str!("../../migrations/postgres/0002_forgive.sql")),
+];
 /// How long a verb waits for a connection before it says that the store is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that was idle for longer is asked whether it is still there before it is used.

@@ -11,6 +11,7 @@ use chat_core::prekey::{OneTimePrekey, PrekeySet};
 use chat_core::receipt::Sequence;
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
+use minicbor::{Decode, Encode};
 
 /// A registration: everything an account begins with, stored at once or not at all.
 #[derive(Clone)]
@@ -108,8 +109,13 @@ pub enum PendingKind {
 }
 
 /// The refresh tokens that follow from one log-in.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct FamilyId([u8; 16]);
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode)]
+#[cbor(transparent)]
+pub struct FamilyId(
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    [u8; 16],
+);
 
 impl FamilyId {
     /// Takes sixteen random bytes.
@@ -125,6 +131,28 @@ impl FamilyId {
     }
 }
 
+/// A device, and the log-in that it speaks from.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Session {
+    /// Which device.
+    pub address: DeviceAddress,
+    /// Its refresh tokens.
+    pub family: FamilyId,
+}
+
+/// Whether a session may act.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SessionState {
+    /// It may.
+    Active,
+    /// The device has logged out, or its tokens were revoked.
+    Ended,
+    /// The device was removed from its account.
+    Removed,
+    /// There is no such device.
+    Unknown,
+}
+
 /// What became of a refresh token that somebody wanted to spend.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RefreshOutcome {
@@ -133,6 +161,14 @@ pub enum RefreshOutcome {
         /// Whose token it was.
         address: DeviceAddress,
         /// Its family, which the successor belongs to.
+        family: FamilyId,
+    },
+    /// It was spent for the same successor a moment ago, and the successor was not spent since: a
+    /// lost answer, or a thief who is quick. Nothing has changed.
+    Repeated {
+        /// Whose token it was.
+        address: DeviceAddress,
+        /// Its family.
         family: FamilyId,
     },
     /// It had been spent before; its whole family is revoked now.

@@ -125,6 +125,10 @@ pub(super) fn timers(header: &Header, now: Timestamp) -> (Option<i64>, Option<i6
     }
 }
 
+/// A row of a session: when the device was removed, whether there is such a device, and whether
+/// its family is revoked.
+pub(super) type SessionRow = (Option<i64>, bool, Option<bool>);
+
 /// A row of a backlog: account, device, conversation, cursor, last.
 pub(super) type BacklogRow = (Vec<u8>, Vec<u8>, Vec<u8>, i64, i64);
 

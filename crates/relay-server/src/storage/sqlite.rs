@@ -40,8 +40,10 @@ use sqlx::{SqlSafeStr as _, Sqlite, SqlitePool, Transaction, query_as, query_sca
 use super::error::{StorageError, of_migration};
 
 /// The schema, step by step; a step is never changed once it was released.
-const STEPS: [(i64, &str, &str); 1] =
-    [(1, "begin", include_str!("../../migrations/sqlite/0001_begin.sql"))];
+const STEPS: [(i64, &str, &str); 2] = [
+    (1, "begin", include_str!("../../migrations/sqlite/0001_begin.sql")),
+    (2, "forgive", include_str!("../../migrations/sqlite/0002_forgive.sql")),
+];
 const READERS_MAX: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a verb waits for a connection before it says that the store is not available.

@@ -8,6 +8,7 @@ use chat_core::api::account::OwnAccount;
 use chat_core::membership::Change;
 use chat_core::reject::RejectCode;
 use relay_server::bus::local::LocalHub;
+use relay_server::config::Rates;
 use relay_server::random;
 use relay_server::storage::Storage;
 use relay_server::storage::sqlite::Store;
@@ -19,6 +20,8 @@ use crate::people::{Person, Rest};
 use crate::socket::Socket;
 
 const ORIGIN: &str = "http://relay.test";
+/// Messages an account may send in a minute on PostgreSQL and Redis.
+const A_MINUTE: u32 = 30;
 
 async fn a_message_reaches_the_other_node(pair: Pair) {
     let Pair { here, there } = &pair;
@@ -144,6 +147,62 @@ async fn everything_still_arrives(pair: Pair) {
     assert_eq!(bobs.delivery().await.0, 4);
 }
 
+async fn who_logs_out_on_one_node_is_cut_off_on_the_other(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let alice = person(there, here, "alice").await;
+    let mut alices = alice.connect_idle().await;
+
+    let token = Some(alice.tokens.access.as_str());
+    let (status, _) = Rest::at(here).raw("POST", "/v1/auth/logout", token, None).await;
+    assert_eq!(status, 204);
+
+    assert_eq!(alices.refusal().await, RejectCode::TokenInvalid);
+    assert_eq!(alices.close_code().await, 1008);
+    let refused = alice.get::<OwnAccount>("/v1/account").await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::TokenInvalid);
+}
+
+async fn who_logs_out_elsewhere_is_cut_off_all_the_same(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let alice = person(there, here, "alice").await;
+    let mut alices = alice.connect_idle().await;
+    Rest::at(here).raw("POST", "/v1/auth/logout", Some(&alice.tokens.access), None).await;
+
+    there.relay().look_at_heads().await;
+
+    assert_eq!(alices.refusal().await, RejectCode::TokenInvalid);
+    let refused = alice.get::<OwnAccount>("/v1/account").await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::TokenInvalid);
+}
+
+async fn a_limit_holds_for_all_nodes_together(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let alice = Person::register(here, "alice").await;
+    let bob = person(there, here, "bob").await;
+    let chat = alice.direct(&bob).await;
+    let mut at_one = alice.connect_idle().await;
+    for _ in 0..A_MINUTE - 5 {
+        at_one.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
+    }
+    at_one.close().await;
+
+    let elsewhere = Person { rest: Rest::at(there), ..alice.clone() };
+    let mut at_other = elsewhere.connect_idle().await;
+    let mut more = 0;
+    let refused = loop {
+        match at_other.send_message(&alice.message(&chat, &[&bob]).seal()).await {
+            Ok(_) => more += 1,
+            Err(refused) => break refused,
+        }
+    };
+
+    assert_eq!(refused.code, RejectCode::RateLimited);
+    assert!(refused.retry_after_ms.is_some());
+    // This node learns what the other counted from the answer to its first message; until that is
+    // there, and while the minute goes on, a few pass.
+    assert!((5..A_MINUTE - 5).contains(&more), "{more}");
+}
+
 /// Two nodes, and what they stand on.
 struct Pair {
     here: TestRelay,
@@ -174,7 +233,8 @@ async fn on_postgres(between: Between, test: impl AsyncFnOnce(Pair)) {
     let (base, _) = server.rsplit_once('/').unwrap();
     let url = format!("{base}/{name}");
     let node = || {
-        let node = TestRelay::builder().postgres(&url).origin(ORIGIN);
+        let rates = Rates { messages_a_minute: A_MINUTE, ..Rates::GENEROUS };
+        let node = TestRelay::builder().postgres(&url).origin(ORIGIN).rates(rates);
         match between {
             Between::TheBus => node.redis(service("SEALWIRE_TEST_REDIS")),
             Between::Nothing => node,
@@ -216,14 +276,23 @@ mod with_a_bus {
         a_change_of_members_or_devices_is_known_on_the_other_node,
         a_device_removed_on_one_node_is_cut_off_on_the_other,
         a_newer_connection_on_another_node_displaces_the_older,
+        who_logs_out_on_one_node_is_cut_off_on_the_other,
         a_log_in_may_begin_on_one_node_and_end_on_the_other,
     }
 }
 
 mod without_a_bus {
     on_both_stands! {
-        Nothing: everything_still_arrives, a_device_removed_elsewhere_is_cut_off_all_the_same,
+        Nothing:
+        everything_still_arrives,
+        a_device_removed_elsewhere_is_cut_off_all_the_same,
+        who_logs_out_elsewhere_is_cut_off_all_the_same,
     }
+}
+
+#[tokio::test]
+async fn a_limit_holds_for_all_nodes_together_in_redis() {
+    on_postgres(Between::TheBus, a_limit_holds_for_all_nodes_together).await;
 }
 
 /// Somebody who registers at one node and uses the other.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::api::account::OwnAccount;
-use chat_core::api::auth::{Refresh, Tokens};
+use chat_core::api::auth::{Refresh, Tokens, refresh_input};
 use chat_core::frame::RelayFrame;
+use chat_core::label;
 use chat_core::limits::{ACCESS_TOKEN_LIFETIME, LOGIN_WITHIN};
 use chat_core::reject::RejectCode;
+use relay_server::auth::refresh::FORGIVEN_FOR;
 use relay_server::clock::ManualClock;
 use relay_server::testing::TestRelay;
 
@@ -96,7 +98,7 @@ async fn a_challenge_is_good_for_a_minute() {
     clock.advance(LOGIN_WITHIN + Duration::from_secs(1));
 
     let input = device_login_input(relay.url(), &challenge.nonce, address);
-    let signature = alice.device.sign(chat_core::label::DEVICE_LOGIN, &input);
+    let signature = alice.device.sign(label::DEVICE_LOGIN, &input);
     let finish = DeviceLoginFinish { address, nonce: challenge.nonce, signature };
     let refused =
         alice.rest.post::<Tokens>("/v1/auth/device/finish", None, &finish).await.unwrap_err();
@@ -123,6 +125,88 @@ async fn logging_out_ends_the_tokens_and_the_connection() {
     assert_eq!(said, RejectCode::TokenInvalid);
 }
 
+#[tokio::test]
+async fn an_answer_that_was_lost_is_given_again_to_who_can_sign() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let relay = TestRelay::builder().clock(clock.clone()).start().await;
+    let alice = Person::register(&relay, "alice").await;
+    let request = signed(&alice, &alice.tokens.refresh, relay.url());
+    let lost: Tokens = alice.rest.post("/v1/auth/refresh", None, &request).await.unwrap();
+
+    clock.advance(FORGIVEN_FOR);
+    let again: Tokens = alice.rest.post("/v1/auth/refresh", None, &request).await.unwrap();
+
+    assert_eq!(again.refresh, lost.refresh, "the same successor");
+    assert!(alice.rest.get::<OwnAccount>("/v1/account", &again.access).await.is_ok());
+    let next = refresh(&alice.rest, &again.refresh).await.unwrap();
+    assert_ne!(next.refresh, again.refresh);
+    let replayed = alice.rest.post::<Tokens>("/v1/auth/refresh", None, &request).await.unwrap_err();
+    assert_eq!(replayed.code, RejectCode::TokenReplayed, "the successor is spent");
+}
+
+#[tokio::test]
+async fn nobody_else_is_forgiven_and_nobody_for_long() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let relay = TestRelay::builder().clock(clock.clone()).start().await;
+    let thief = Person::register(&relay, "mallory").await;
+    let stories = [("anna", 0, false), ("berta", 0, true), ("clara", 11, false)];
+    for (name, seconds, is_a_thiefs) in stories {
+        let person = Person::register(&relay, name).await;
+        let token = &person.tokens.refresh;
+        let own = signed(&person, token, relay.url());
+        let next: Tokens = person.rest.post("/v1/auth/refresh", None, &own).await.unwrap();
+
+        clock.advance(Duration::from_secs(seconds));
+        let request = match (seconds, is_a_thiefs) {
+            (0, false) => Refresh { refresh: token.clone(), signature: None },
+            (_, true) => signed(&thief, token, relay.url()),
+            _ => own,
+        };
+        let refused =
+            person.rest.post::<Tokens>("/v1/auth/refresh", None, &request).await.unwrap_err();
+
+        assert_eq!(refused.code, RejectCode::TokenReplayed, "{name}");
+        assert!(refresh(&person.rest, &next.refresh).await.is_err(), "{name}: all are revoked");
+        let access = person.rest.get::<OwnAccount>("/v1/account", &next.access).await;
+        assert_eq!(access.unwrap_err().code, RejectCode::TokenInvalid, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_signed_for_another_relay_is_none() {
+    let relay = TestRelay::start().await;
+    let alice = Person::register(&relay, "alice").await;
+    let elsewhere = signed(&alice, &alice.tokens.refresh, "https://another.example");
+    let _: Tokens = alice.rest.post("/v1/auth/refresh", None, &elsewhere).await.unwrap();
+
+    let refused =
+        alice.rest.post::<Tokens>("/v1/auth/refresh", None, &elsewhere).await.unwrap_err();
+
+    assert_eq!(refused.code, RejectCode::TokenReplayed);
+}
+
+#[tokio::test]
+async fn who_has_logged_out_is_refused_with_the_token_that_is_still_young() {
+    let relay = TestRelay::start().await;
+    let alice = Person::register(&relay, "alice").await;
+    let elsewhere = alice.log_in_by_device(relay.url()).await.unwrap();
+
+    alice.rest.raw("POST", "/v1/auth/logout", Some(&alice.tokens.access), None).await;
+
+    let refused = alice.get::<OwnAccount>("/v1/account").await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::TokenInvalid);
+    let refused = Socket::open(relay.url(), Some(&alice.tokens.access)).await.err().unwrap();
+    assert_eq!(refused.code, RejectCode::TokenInvalid);
+    let other = alice.rest.get::<OwnAccount>("/v1/account", &elsewhere.access).await;
+    assert!(other.is_ok(), "another log-in of the device goes on");
+}
+
+fn signed(person: &Person, token: &str, origin: &str) -> Refresh {
+    let signature = person.device.sign(label::REFRESH, &refresh_input(origin, token));
+    Refresh { refresh: token.to_owned(), signature: Some(signature) }
+}
+
 async fn refresh(rest: &Rest, token: &str) -> Result<Tokens, chat_core::reject::Reject> {
-    rest.post("/v1/auth/refresh", None, &Refresh { refresh: token.to_owned() }).await
+    let request = Refresh { refresh: token.to_owned(), signature: None };
+    rest.post("/v1/auth/refresh", None, &request).await
 }

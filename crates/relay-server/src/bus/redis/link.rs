@@ -12,7 +12,7 @@ use super::{ANSWER_WITHIN, RETRY_WITHIN};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection, or the memory of when to try again.
-pub(super) struct Link {
+pub(crate) struct Link {
     client: Client,
     linked: Option<Linked>,
     pause: Pause,
@@ -20,11 +20,11 @@ pub(super) struct Link {
 }
 
 /// A connection that works, as far as is known.
-pub(super) struct Linked {
-    pub(super) connection: MultiplexedConnection,
+pub(crate) struct Linked {
+    pub(crate) connection: MultiplexedConnection,
     clock: RedisClock,
     /// Whether nothing was done on it yet.
-    pub(super) is_new: bool,
+    pub(crate) is_new: bool,
 }
 
 /// Redis' time, so that nodes with different clocks agree on when an entry runs out.
@@ -35,13 +35,13 @@ struct RedisClock {
 }
 
 impl Link {
-    pub(super) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         let (pause, not_before) = (Pause::default(), Instant::now());
         Self { client, linked: None, pause, not_before }
     }
 
     /// The connection; nothing while there is none, or it is too early to try again.
-    pub(super) async fn get(&mut self) -> Option<&mut Linked> {
+    pub(crate) async fn get(&mut self) -> Option<&mut Linked> {
         if self.linked.is_none() && Instant::now() >= self.not_before {
             match connect(&self.client).await {
                 Ok(linked) => self.linked = Some(linked),
@@ -52,14 +52,14 @@ impl Link {
     }
 
     /// Takes note that the connection is of no use any more.
-    pub(super) fn failed(&mut self, error: &::redis::RedisError) {
+    pub(crate) fn failed(&mut self, error: &::redis::RedisError) {
         tracing::debug!(%error, "Redis is not there");
         self.linked = None;
         self.not_before = Instant::now() + self.pause.next();
     }
 
     /// Takes note that the connection did its work.
-    pub(super) fn worked(&mut self) {
+    pub(crate) fn worked(&mut self) {
         self.pause = Pause::default();
         if let Some(linked) = &mut self.linked {
             linked.is_new = false;
@@ -69,7 +69,7 @@ impl Link {
 
 impl Linked {
     /// Redis' time, in milliseconds since 1970.
-    pub(super) fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         let since = self.clock.asked_at.elapsed().as_millis();
         self.clock.answer_ms.saturating_add(u64::try_from(since).unwrap_or(u64::MAX))
     }
@@ -87,7 +87,7 @@ async fn connect(client: &Client) -> RedisResult<Linked> {
 }
 
 /// Pauses that double, up to a limit.
-pub(super) struct Pause(Duration);
+pub(crate) struct Pause(Duration);
 
 impl Default for Pause {
     fn default() -> Self {
@@ -96,7 +96,7 @@ impl Default for Pause {
 }
 
 impl Pause {
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(RETRY_WITHIN);
         pause

@@ -15,7 +15,7 @@ enum Mood {
 
 /// Listens on a port of its own and passes on what it is sent.
 #[derive(Debug)]
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     database: String,
     weather: watch::Sender<(Mood, u32)>,
@@ -23,7 +23,7 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// Stands before the server at `url`.
-    pub(super) async fn before(url: &str) -> Self {
+    pub(crate) async fn before(url: &str) -> Self {
         let rest = url.strip_prefix("redis://").unwrap();
         let (host, database) = rest.split_once('/').unwrap_or((rest, ""));
         let (host, database) = (host.to_owned(), database.to_owned());
@@ -39,26 +39,26 @@ impl Proxy {
         Self { address, database, weather }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://{}/{}", self.address, self.database)
     }
 
     /// Ends every connection; new ones are passed on.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.weather.send_modify(|(_, cuts)| *cuts += 1);
     }
 
     /// Ends every connection, and each new one at once.
-    pub(super) fn refuse(&self) {
+    pub(crate) fn refuse(&self) {
         self.weather.send_modify(|(mood, cuts)| (*mood, *cuts) = (Mood::Refusing, *cuts + 1));
     }
 
-    pub(super) fn accept(&self) {
+    pub(crate) fn accept(&self) {
         self.weather.send_modify(|(mood, _)| *mood = Mood::Fair);
     }
 
     /// Keeps every connection, and lets nothing through any more.
-    pub(super) fn stall(&self) {
+    pub(crate) fn stall(&self) {
         self.weather.send_modify(|(mood, cuts)| (*mood, *cuts) = (Mood::Stalled, *cuts));
     }
 }

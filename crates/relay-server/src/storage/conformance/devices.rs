@@ -1,6 +1,7 @@
 //! Device lists that follow each other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::codec::Digest;
 
@@ -37,7 +38,7 @@ pub(crate) async fn a_removed_device_loses_what_it_could_act_with(store: Arc<dyn
     store.replace_devices(&bob.devices, Some(&bob.prekeys(1, 1, 5)), NOW).await.unwrap();
     let tablet = bob.address(1);
     let (family, token) = (FamilyId::from_bytes([1; 16]), Digest::of(b"token"));
-    let later = NOW.after(std::time::Duration::from_secs(60));
+    let later = NOW.after(Duration::from_secs(60));
     store.insert_refresh(family, tablet, token, later).await.unwrap();
 
     let removed = bob.next_list(&[(0, None), (1, Some(NOW))]);
@@ -45,7 +46,8 @@ pub(crate) async fn a_removed_device_loses_what_it_could_act_with(store: Arc<dyn
 
     assert_eq!(replaced, DevicesReplaced { added: Vec::new(), removed: vec![tablet.device] });
     assert_eq!(store.device_state(tablet).await, Ok(DeviceState::Removed));
-    let spent = store.spend_refresh(token, Digest::of(b"next"), later, NOW).await.unwrap();
+    let spent =
+        store.spend_refresh(token, Digest::of(b"next"), later, Duration::ZERO, NOW).await.unwrap();
     assert_eq!(spent, RefreshOutcome::Unknown);
     assert!(store.take_bundles(&[tablet]).await.unwrap().is_empty());
     assert!(store.backlog(&[tablet]).await.unwrap().is_empty());

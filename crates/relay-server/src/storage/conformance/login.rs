@@ -7,8 +7,11 @@ use chat_core::codec::Digest;
 use chat_core::time::Timestamp;
 
 use super::people::{NOW, people};
-use crate::storage::{FamilyId, PendingKind, RefreshOutcome, Storage, StorageError};
+use crate::storage::{
+    FamilyId, PendingKind, RefreshOutcome, Session, SessionState, Storage, StorageError,
+};
 
+const FORGIVEN: Duration = Duration::from_secs(10);
 const FAMILY: FamilyId = FamilyId::from_bytes([7; 16]);
 
 pub(crate) async fn single_use_state_is_taken_once(store: Arc<dyn Storage>) {
@@ -60,23 +63,64 @@ pub(crate) async fn a_refresh_token_spent_twice_revokes_its_family(store: Arc<dy
     assert_eq!(spend(&store, 9, 4).await, RefreshOutcome::Unknown);
 }
 
-pub(crate) async fn the_same_spending_gets_the_same_answer(store: Arc<dyn Storage>) {
+pub(crate) async fn the_same_spending_is_recognised_for_a_moment(store: Arc<dyn Storage>) {
     let [alice] = people(&store, ["alice"]).await;
     let address = alice.address(0);
     store.insert_refresh(FAMILY, address, token(1), later()).await.unwrap();
     let spent = RefreshOutcome::Spent { address, family: FAMILY };
+    let repeated = RefreshOutcome::Repeated { address, family: FAMILY };
+    let replayed = RefreshOutcome::Replayed { address, family: FAMILY };
 
     assert_eq!(spend(&store, 1, 2).await, spent);
-    assert_eq!(spend(&store, 1, 2).await, spent);
+    assert_eq!(spend(&store, 1, 2).await, repeated);
+    assert_eq!(spend_at(&store, 1, 2, NOW.after(FORGIVEN)).await, repeated);
     assert_eq!(spend(&store, 2, 3).await, spent);
-    assert_eq!(spend(&store, 1, 2).await, RefreshOutcome::Replayed { address, family: FAMILY });
+    assert_eq!(spend(&store, 1, 2).await, replayed, "its successor is spent");
+}
+
+pub(crate) async fn the_same_spending_is_a_replay_when_the_moment_is_over(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    let address = alice.address(0);
+    store.insert_refresh(FAMILY, address, token(1), later()).await.unwrap();
+    spend(&store, 1, 2).await;
+
+    let over = NOW.after(FORGIVEN + Duration::from_millis(1));
+    let replayed = spend_at(&store, 1, 2, over).await;
+
+    assert_eq!(replayed, RefreshOutcome::Replayed { address, family: FAMILY });
+    assert_eq!(spend(&store, 2, 3).await, RefreshOutcome::Expired);
+}
+
+pub(crate) async fn a_session_ends_with_its_family_or_its_device(store: Arc<dyn Storage>) {
+    let [alice, bob] = people(&store, ["alice", "bob"]).await;
+    let other = FamilyId::from_bytes([8; 16]);
+    store.insert_refresh(FAMILY, alice.address(0), token(1), later()).await.unwrap();
+    store.insert_refresh(other, alice.address(0), token(2), later()).await.unwrap();
+    let session = |address, family| Session { address, family };
+    let asked = [
+        session(alice.address(0), FAMILY),
+        session(bob.address(0), FAMILY),
+        session(alice.address(0), other),
+        session(alice.address(7), other),
+        session(alice.address(0), FamilyId::from_bytes([9; 16])),
+    ];
+
+    let before = store.session_states(&asked).await.unwrap();
+    store.revoke_family(FAMILY).await.unwrap();
+    let after = store.session_states(&asked).await.unwrap();
+
+    let (active, ended, unknown) =
+        (SessionState::Active, SessionState::Ended, SessionState::Unknown);
+    assert_eq!(before, [active, ended, active, unknown, ended]);
+    assert_eq!(after, [ended, ended, active, unknown, ended]);
+    assert!(store.session_states(&[]).await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_refresh_token_runs_out(store: Arc<dyn Storage>) {
     let [alice] = people(&store, ["alice"]).await;
     store.insert_refresh(FAMILY, alice.address(0), token(1), later()).await.unwrap();
 
-    let spent = store.spend_refresh(token(1), token(2), later(), later()).await.unwrap();
+    let spent = store.spend_refresh(token(1), token(2), later(), FORGIVEN, later()).await.unwrap();
 
     assert_eq!(spent, RefreshOutcome::Expired);
 }
@@ -130,7 +174,17 @@ pub(crate) async fn what_has_run_out_is_forgotten(store: Arc<dyn Storage>) {
 }
 
 async fn spend(store: &Arc<dyn Storage>, spent: u8, successor: u8) -> RefreshOutcome {
-    store.spend_refresh(token(spent), token(successor), later(), NOW).await.unwrap()
+    spend_at(store, spent, successor, NOW).await
+}
+
+async fn spend_at(
+    store: &Arc<dyn Storage>,
+    spent: u8,
+    successor: u8,
+    now: Timestamp,
+) -> RefreshOutcome {
+    let (spent, successor) = (token(spent), token(successor));
+    store.spend_refresh(spent, successor, later(), FORGIVEN, now).await.unwrap()
 }
 
 fn token(number: u8) -> Digest {

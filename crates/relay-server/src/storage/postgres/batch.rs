@@ -7,9 +7,9 @@ use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 use sqlx::{query, query_as};
 
-use super::super::row::{BacklogRow, backlog as read_backlog, expired, signed};
+use super::super::row::{BacklogRow, SessionRow, backlog as read_backlog, expired, signed};
 use super::Connection;
-use crate::storage::{Acknowledgement, Backlog, Expired, StorageError};
+use crate::storage::{Acknowledgement, Backlog, Expired, Session, StorageError};
 
 pub(super) use super::append::append;
 
@@ -76,6 +76,30 @@ pub(super) async fn backlog(
     .fetch_all(connection)
     .await?;
     rows.into_iter().map(read_backlog).collect()
+}
+
+pub(super) async fn session_states(
+    connection: &mut Connection,
+    sessions: &[Session],
+) -> Result<Vec<SessionRow>, StorageError> {
+    let devices: Vec<DeviceAddress> = sessions.iter().map(|session| session.address).collect();
+    let families: Vec<&[u8]> =
+        sessions.iter().map(|session| session.family.as_bytes().as_slice()).collect();
+    let rows = query_as(
+        "SELECT d.removed_at, d.device IS NOT NULL, f.is_revoked <> 0 \
+         FROM UNNEST($1::bytea[], $2::bytea[], $3::bytea[]) \
+             WITH ORDINALITY AS n (account, device, family, place) \
+         LEFT JOIN devices d ON d.account = n.account AND d.device = n.device \
+         LEFT JOIN refresh_families f ON f.id = n.family AND f.account = n.account \
+             AND f.device = n.device \
+         ORDER BY n.place",
+    )
+    .bind(accounts_of(&devices))
+    .bind(devices_of(&devices))
+    .bind(families)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
 }
 
 pub(super) async fn expire_due(

@@ -5,14 +5,19 @@
 //!    └──────────────── one family ─────────────┘           revokes all of them
 //! ```
 
+use std::time::Duration;
+
 use chat_core::codec::Digest;
 use chat_core::id::DeviceAddress;
 use chat_core::time::Timestamp;
 use sqlx::{query, query_as, query_scalar};
 use zeroize::Zeroizing;
 
-use super::row::{address as read_address, fixed, signed};
-use super::{Connection, FamilyId, PendingKind, RefreshOutcome, StorageError, devices};
+use super::row::{SessionRow, address as read_address, fixed, signed};
+use super::{
+    Connection, FamilyId, PendingKind, RefreshOutcome, Session, SessionState, StorageError, batch,
+    devices,
+};
 
 /// The numbers in column `kind`, never given another meaning.
 fn number(kind: PendingKind) -> i64 {
@@ -96,24 +101,41 @@ async fn insert_token(
     Ok(())
 }
 
-type TokenRow = (Vec<u8>, Vec<u8>, Vec<u8>, i64, Option<Vec<u8>>, i64);
+pub(super) async fn session_states(
+    connection: &mut Connection,
+    sessions: &[Session],
+) -> Result<Vec<SessionState>, StorageError> {
+    let rows = batch::session_states(connection, sessions).await?;
+    let state = |(removed_at, is_known, is_revoked): SessionRow| match (is_known, removed_at) {
+        (false, _) => SessionState::Unknown,
+        (true, Some(_)) => SessionState::Removed,
+        // A family of which nothing is left has ended too.
+        (true, None) if is_revoked == Some(false) => SessionState::Active,
+        (true, None) => SessionState::Ended,
+    };
+    Ok(rows.into_iter().map(state).collect())
+}
+
+type TokenRow = (Vec<u8>, Vec<u8>, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>, i64);
 
 pub(super) async fn spend_refresh(
     connection: &mut Connection,
     hash: Digest,
     successor: Digest,
     expires_at: Timestamp,
+    forgiven: Duration,
     now: Timestamp,
 ) -> Result<RefreshOutcome, StorageError> {
     let row: Option<TokenRow> = query_as(concat!(
-        "SELECT f.id, f.account, f.device, f.is_revoked, t.successor, t.expires_at \
+        "SELECT f.id, f.account, f.device, f.is_revoked, t.successor, t.spent_at, \
+             t.expires_at \
          FROM refresh_tokens t JOIN refresh_families f ON f.id = t.family WHERE t.hash = $1",
         for_update!()
     ))
     .bind(hash.as_bytes().as_slice())
     .fetch_optional(&mut *connection)
     .await?;
-    let Some((family, account, device, is_revoked, spent_for, ends_at)) = row else {
+    let Some((family, account, device, is_revoked, spent_for, spent_at, ends_at)) = row else {
         return Ok(RefreshOutcome::Unknown);
     };
     let address = read_address(&account, &device)?;
@@ -123,8 +145,10 @@ pub(super) async fn spend_refresh(
     }
     if let Some(spent_for) = spent_for {
         let is_the_same_call = fixed::<Digest>(&spent_for)? == successor;
-        if is_the_same_call && is_unspent(connection, successor).await? {
-            return Ok(RefreshOutcome::Spent { address, family });
+        let since = spent_at.map(|spent_at| signed(now.as_millis()).saturating_sub(spent_at));
+        let is_forgiven = since.is_some_and(|since| i128::from(since) <= millis(forgiven));
+        if is_the_same_call && is_forgiven && is_unspent(connection, successor).await? {
+            return Ok(RefreshOutcome::Repeated { address, family });
         }
         revoke_family(connection, family).await?;
         return Ok(RefreshOutcome::Replayed { address, family });
@@ -132,13 +156,18 @@ pub(super) async fn spend_refresh(
     if ends_at <= signed(now.as_millis()) {
         return Ok(RefreshOutcome::Expired);
     }
-    query("UPDATE refresh_tokens SET successor = $2 WHERE hash = $1")
+    query("UPDATE refresh_tokens SET successor = $2, spent_at = $3 WHERE hash = $1")
         .bind(hash.as_bytes().as_slice())
         .bind(successor.as_bytes().as_slice())
+        .bind(signed(now.as_millis()))
         .execute(&mut *connection)
         .await?;
     insert_token(connection, family, successor, expires_at).await?;
     Ok(RefreshOutcome::Spent { address, family })
+}
+
+fn millis(duration: Duration) -> i128 {
+    i128::try_from(duration.as_millis()).unwrap_or(i128::MAX)
 }
 
 async fn is_unspent(connection: &mut Connection, hash: Digest) -> Result<bool, StorageError> {

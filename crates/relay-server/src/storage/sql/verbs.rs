@@ -20,6 +20,8 @@ mod messages;
 mod prekeys;
 mod receipts;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chat_core::api::account::{AccountKeys, Keyring, OwnAccount};
 use chat_core::api::conversations::{ConversationPage, MembershipPage, MessagePage};
@@ -39,7 +41,7 @@ use super::{Connection, Store, batch};
 use crate::storage::{
     Acknowledgement, ActiveDevices, AppendError, Appended, Backlog, Conversation, DeviceState,
     DevicesReplaced, Expired, FamilyId, LoginRecord, NewAccount, NewMessage, NewPrekeys,
-    PendingKind, ReceiptOutcome, RefreshOutcome, Storage, StorageError, row,
+    PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState, Storage, StorageError, row,
 };
 
 /// Runs a function of one of the modules in a transaction of its own.
@@ -110,6 +112,13 @@ impl Storage for Store {
         read!(self, devices::state(address))
     }
 
+    async fn session_states(
+        &self,
+        sessions: &[Session],
+    ) -> Result<Vec<SessionState>, StorageError> {
+        read!(self, login::session_states(sessions))
+    }
+
     async fn active_devices(
         &self,
         accounts: &[AccountId],
@@ -176,9 +185,10 @@ impl Storage for Store {
         hash: Digest,
         successor: Digest,
         expires_at: Timestamp,
+        forgiven: Duration,
         now: Timestamp,
     ) -> Result<RefreshOutcome, StorageError> {
-        write!(self, login::spend_refresh(hash, successor, expires_at, now))
+        write!(self, login::spend_refresh(hash, successor, expires_at, forgiven, now))
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<(), StorageError> {

@@ -7,9 +7,9 @@ use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 use sqlx::{query, query_as};
 
-use super::super::row::{BacklogRow, backlog as read_backlog, expired, signed};
+use super::super::row::{BacklogRow, SessionRow, backlog as read_backlog, expired, signed};
 use super::Connection;
-use crate::storage::{Acknowledgement, Backlog, Expired, StorageError};
+use crate::storage::{Acknowledgement, Backlog, Expired, Session, StorageError};
 
 pub(super) use super::append::append;
 
@@ -66,6 +66,31 @@ pub(super) async fn backlog(
         }
     }
     Ok(backlog)
+}
+
+pub(super) async fn session_states(
+    connection: &mut Connection,
+    sessions: &[Session],
+) -> Result<Vec<SessionRow>, StorageError> {
+    let mut rows = Vec::with_capacity(sessions.len());
+    for Session { address, family } in sessions {
+        let row: Option<(Option<i64>, Option<bool>)> = query_as(
+            "SELECT d.removed_at, f.is_revoked <> 0 FROM devices d \
+             LEFT JOIN refresh_families f ON f.id = $3 AND f.account = d.account \
+                 AND f.device = d.device \
+             WHERE d.account = $1 AND d.device = $2",
+        )
+        .bind(address.account.as_bytes().as_slice())
+        .bind(address.device.as_bytes().as_slice())
+        .bind(family.as_bytes().as_slice())
+        .fetch_optional(&mut *connection)
+        .await?;
+        rows.push(match row {
+            Some((removed_at, is_revoked)) => (removed_at, true, is_revoked),
+            None => (None, false, None),
+        });
+    }
+    Ok(rows)
 }
 
 pub(super) async fn expire_due(
