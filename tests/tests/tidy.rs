@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  arrows     which crate must never link which
+//!  checks     every MUST of the protocol has a tag, and every tag code and a test
 //!  layout     what stands at the top, and that every decision is in the index
 //!  manifests  versions and lints come from the workspace; core and crypto read no clock
 //!  sources    every file says what it is for, none is too long, none is unfinished
@@ -13,6 +14,7 @@
 #![allow(clippy::expect_used, reason = "a rule that cannot read the repository has failed")]
 
 mod arrows;
+mod checks;
 mod layout;
 mod manifests;
 mod sources;
@@ -20,7 +22,7 @@ mod sources;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders that hold no work of ours: version control, and what builds leave behind.
+/// What holds no work of ours: version control (a file in a second work tree), what builds leave.
 const NOT_OURS: [&str; 3] = [".git", "target", "sealwire-data"];
 
 /// A text file of the repository.
@@ -53,9 +55,12 @@ fn texts(wanted: impl Fn(&str) -> bool) -> Vec<Text> {
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the folder can be listed").flatten() {
         let (path, name) = (entry.path(), entry.file_name());
+        if NOT_OURS.iter().any(|not_ours| name == *not_ours) {
+            continue;
+        }
         if path.is_file() {
             files.push(path);
-        } else if path.is_dir() && !NOT_OURS.iter().any(|not_ours| name == *not_ours) {
+        } else if path.is_dir() {
             collect(&path, files);
         }
     }

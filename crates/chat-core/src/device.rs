@@ -9,7 +9,7 @@
 //! in the list with the moment of its removal, so that what it signed before still verifies.
 //! Names of devices are absent: they are for people, so they travel sealed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -161,8 +161,10 @@ impl AccountDevices {
                     && certificate.address.account == self.list.account
             })
         });
+        let devices: BTreeSet<DeviceId> = self.list.devices.iter().map(|it| it.device).collect();
         named
-            && self.certificates.len() == self.list.devices.len()
+            && devices.len() == self.list.devices.len()
+            && devices.len() == self.certificates.len()
             && self.active().count() <= DEVICES_ACTIVE_MAX
     }
 

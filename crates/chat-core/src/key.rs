@@ -125,4 +125,34 @@ mod tests {
 
         assert!(!key.verifies(label::RECEIPT, b"anything", &Signature::from_bytes(signature)));
     }
+
+    #[test]
+    fn a_point_has_one_encoding() {
+        let mut prime = [0xff; 32];
+        (prime[0], prime[31]) = (0xed, 0x7f);
+        let mut below = prime;
+        below[0] -= 1;
+
+        assert!(is_reduced(&below));
+        assert!(!is_reduced(&prime));
+        for sign in [0x7f, 0xff] {
+            let mut above = [0xff; 32];
+            above[31] = sign;
+            assert!(!is_reduced(&above));
+        }
+    }
+
+    #[test]
+    fn a_second_encoding_of_a_key_is_no_key() {
+        // y = 3 is on the curve, and p + 3 says the same with other bytes. dalek reads both.
+        let mut three = [0; 32];
+        three[0] = 3;
+        let mut again = [0xff; 32];
+        (again[0], again[31]) = (0xf0, 0x7f);
+        let read =
+            |bytes| ed25519_dalek::VerifyingKey::from_bytes(bytes).map(|key| key.to_edwards());
+
+        assert_eq!(read(&three).unwrap(), read(&again).unwrap());
+        assert!(is_reduced(&three) && !is_reduced(&again));
+    }
 }

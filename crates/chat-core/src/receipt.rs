@@ -10,6 +10,9 @@ use crate::label::{self, Label};
 use crate::signed::{Signable, Unverified, Verified, VerifyError};
 use crate::time::Timestamp;
 
+/// The version receipts are written in.
+pub const VERSION: u8 = 1;
+
 /// A place in a conversation's log: 1 for the first message, without gaps.
 pub type Sequence = u64;
 
@@ -32,25 +35,32 @@ pub enum ReceiptKind {
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(map)]
 pub struct Receipt {
-    /// In which conversation.
+    /// [`VERSION`].
     #[n(0)]
+    pub version: u8,
+    /// In which conversation.
+    #[n(1)]
     pub conversation: ConversationId,
     /// Which device says so.
-    #[n(1)]
+    #[n(2)]
     pub reader: DeviceAddress,
     /// What happened.
-    #[n(2)]
+    #[n(3)]
     pub kind: ReceiptKind,
     /// To all messages up to this one.
-    #[n(3)]
+    #[n(4)]
     pub up_to: Sequence,
     /// When, by the device's clock.
-    #[n(4)]
+    #[n(5)]
     pub at: Timestamp,
 }
 
 impl Signable for Receipt {
     const LABEL: Label = label::RECEIPT;
+
+    fn is_known_version(&self) -> bool {
+        self.version == VERSION
+    }
 }
 
 /// A receipt as it travels: beside it, who is to be asked for the key.
@@ -70,7 +80,8 @@ impl SignedReceipt {
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Forged`], or [`VerifyError::Misplaced`] if it speaks for another device.
+    /// [`VerifyError::Forged`], [`VerifyError::Unreadable`] if it is of another version, or
+    /// [`VerifyError::Misplaced`] if it speaks for another device.
     pub fn verify(
         self,
         certificate: &Verified<crate::device::DeviceCertificate>,

@@ -9,7 +9,7 @@
 //! One receipt covers everything up to a place, so a batch costs one.
 
 use chat_core::id::ConversationId;
-use chat_core::receipt::{Receipt, ReceiptKind, Sequence, SignedReceipt};
+use chat_core::receipt::{Receipt, ReceiptKind, Sequence, SignedReceipt, VERSION};
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use rusqlite::Transaction;
@@ -55,7 +55,8 @@ fn sign(
     if receipts::furthest(tx, conversation, own.address, kind)? >= up_to {
         return Ok(false);
     }
-    let receipt = Receipt { conversation, reader: own.address, kind, up_to, at: now };
+    let receipt =
+        Receipt { version: VERSION, conversation, reader: own.address, kind, up_to, at: now };
     let signed = own.device.sign_object(&receipt)?;
     receipts::keep_own(tx, &receipt, &SignedReceipt { signer: own.address, receipt: signed })
 }

@@ -1,7 +1,7 @@
 //! Device lists: what a relay could try, and what each try runs into.
 
 use chat_core::codec::{DecodeError, Digest, List};
-use chat_core::device::{AccountDevices, DeviceCertificate};
+use chat_core::device::{AccountDevices, DeviceCertificate, DeviceList, PublishedDevices};
 use chat_core::id::DeviceId;
 use chat_core::signed::VerifyError;
 use chat_core::time::Timestamp;
@@ -54,6 +54,37 @@ fn another_accounts_list_is_misplaced() {
     let result = AccountDevices::verify(alice.account, mallory.first_list(&[1]));
 
     assert_eq!(result, Err(VerifyError::Misplaced));
+}
+
+#[test]
+fn a_certificate_for_another_account_is_misplaced() {
+    let (alice, mallory) = (Person::new(1), Person::new(66));
+    let certified_elsewhere = {
+        // Signed by Alice's own identity, as if Mallory had talked her into it.
+        let mut lent = Person::new(1);
+        lent.account = mallory.account;
+        lent.first_list(&[7])
+    };
+    let list = alice.sign(&DeviceList {
+        account: alice.account,
+        ..certified_elsewhere.list.clone().verify(&alice.identity_key()).unwrap().into_inner()
+    });
+    let published = PublishedDevices { list, ..certified_elsewhere };
+
+    assert_eq!(AccountDevices::verify(alice.account, published), Err(VerifyError::Misplaced));
+}
+
+#[test]
+fn a_device_that_is_listed_twice_is_refused() {
+    let alice = Person::new(1);
+    let twice = alice.first_list(&[1, 1]);
+    // As many certificates as lines, so that counting alone would not notice.
+    let certificates = List::new(vec![alice.certificate(1), alice.certificate(2)]).unwrap();
+    let with_another = PublishedDevices { certificates, ..twice.clone() };
+
+    for published in [twice, with_another] {
+        assert_eq!(AccountDevices::verify(alice.account, published), Err(VerifyError::Misplaced));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use chat_core::codec::{Bytes, DecodeError, Digest, List, from_bytes, to_bytes};
 use chat_core::envelope::{self, Envelope, Expiry, ExpiryMode, Header, Suite, Wrap, WrapScheme};
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
 use chat_core::id::{AccountId, ConversationId, DeviceId, MessageId};
-use chat_core::receipt::{Receipt, ReceiptKind, SignedReceipt};
+use chat_core::receipt::{self, Receipt, ReceiptKind, SignedReceipt};
 use chat_core::reject::RejectCode;
 use chat_core::time::Timestamp;
 
@@ -125,6 +125,7 @@ pub(crate) fn relay_frames() -> Vec<RelayFrame> {
 fn receipt() -> SignedReceipt {
     let signer = Person::new(1).address(1);
     let receipt = Receipt {
+        version: receipt::VERSION,
         conversation: ConversationId::from_bytes([4; 16]),
         reader: signer,
         kind: ReceiptKind::Seen,

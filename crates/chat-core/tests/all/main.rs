@@ -5,4 +5,6 @@ mod devices;
 mod frames;
 mod people;
 mod prekeys;
+mod receipts;
+mod signed;
 mod vectors;

@@ -161,7 +161,14 @@ impl Device {
         kind: ReceiptKind,
         up_to: Sequence,
     ) -> SignedReceipt {
-        let receipt = Receipt { conversation, reader: self.address, kind, up_to, at: NOW };
+        let receipt = Receipt {
+            version: chat_core::receipt::VERSION,
+            conversation,
+            reader: self.address,
+            kind,
+            up_to,
+            at: NOW,
+        };
         SignedReceipt { signer: self.address, receipt: self.sign_object(&receipt) }
     }
 

@@ -2,7 +2,7 @@
 
 use chat_core::codec::to_bytes;
 use chat_core::id::ConversationId;
-use chat_core::receipt::{Receipt, ReceiptKind, SignedReceipt};
+use chat_core::receipt::{Receipt, ReceiptKind, SignedReceipt, VERSION};
 use serde_json::{Value, json};
 
 use super::{check, device, hex, signed, spec, verify_error};
@@ -41,10 +41,12 @@ fn receipts_are_as_written() {
 fn refused(bob: &Person) -> Vec<Value> {
     let certificate = bob.certificate(2).verify(&bob.identity_key()).unwrap();
     let carols = receipt(&Person::new(3), ReceiptKind::Seen);
+    let newer = Receipt { version: VERSION + 1, ..receipt(bob, ReceiptKind::Seen) };
     let theirs = sign_with(&Person::device_key(3), &receipt(bob, ReceiptKind::Seen));
     let cases = [
         ("it speaks for another device", sign(bob, &carols)),
         ("another device signed it", SignedReceipt { signer: bob.address(2), receipt: theirs }),
+        ("another version", sign(bob, &newer)),
     ];
     cases
         .into_iter()
@@ -57,7 +59,8 @@ fn refused(bob: &Person) -> Vec<Value> {
 
 fn receipt(reader: &Person, kind: ReceiptKind) -> Receipt {
     let conversation = ConversationId::from_bytes([4; 16]);
-    Receipt { conversation, reader: reader.address(2), kind, up_to: 300, at: NOON }
+    let reader = reader.address(2);
+    Receipt { version: VERSION, conversation, reader, kind, up_to: 300, at: NOON }
 }
 
 fn sign(signer: &Person, receipt: &Receipt) -> SignedReceipt {

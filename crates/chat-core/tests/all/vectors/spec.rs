@@ -117,11 +117,12 @@ fn policy(policy: &Policy) -> Vec<u8> {
 /// membership.md §8.
 pub(super) fn receipt(receipt: &Receipt) -> Vec<u8> {
     map(&[
-        (0, bytes(receipt.conversation.as_bytes())),
-        (1, address(receipt.reader)),
-        (2, uint(receipt.kind as u8 + 1)),
-        (3, uint(receipt.up_to)),
-        (4, uint(receipt.at.as_millis())),
+        (0, uint(receipt.version)),
+        (1, bytes(receipt.conversation.as_bytes())),
+        (2, address(receipt.reader)),
+        (3, uint(receipt.kind as u8 + 1)),
+        (4, uint(receipt.up_to)),
+        (5, uint(receipt.at.as_millis())),
     ])
 }
 

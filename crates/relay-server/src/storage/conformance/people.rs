@@ -106,7 +106,17 @@ impl Person {
     ) -> Verified<Receipt> {
         let conversation = membership.id();
         let reader = self.address(device);
-        self.as_device(device, &Receipt { conversation, reader, kind, up_to, at: NOW })
+        self.as_device(
+            device,
+            &Receipt {
+                version: chat_core::receipt::VERSION,
+                conversation,
+                reader,
+                kind,
+                up_to,
+                at: NOW,
+            },
+        )
     }
 
     /// A creation entry by this person, who is an admin; everybody else is a member.
