@@ -48,6 +48,9 @@ labels! {
     /// Content of a message whose wraps do not authenticate its sender.
     CONTENT = "sealwire/1/sign/content";
 
+    /// What a device says of its keys when it is linked.
+    LINK_INTRODUCTION = "sealwire/1/sign/link-introduction";
+
     // Derivations: handshake and ratchet.
     /// The shared secret of a handshake.
     HANDSHAKE = "sealwire/1/kdf/handshake";
@@ -91,6 +94,20 @@ labels! {
     ATTACHMENT_RUN = "sealwire/1/kdf/attachment-run";
     /// The digest of a blob.
     ATTACHMENT_DIGEST = "sealwire/1/hash/attachment";
+
+    // Derivations: linking.
+    /// The nonce that the device with the code commits to.
+    LINK_COMMITMENT = "sealwire/1/hash/link-commitment";
+    /// Everything that was said before the emoji.
+    LINK_TRANSCRIPT = "sealwire/1/hash/link-transcript";
+    /// What two devices agree on.
+    LINK_CHANNEL = "sealwire/1/kdf/link-channel";
+    /// The emoji that people compare.
+    LINK_EMOJI = "sealwire/1/kdf/link-emoji";
+    /// Cipher key and nonce of one message.
+    LINK_MESSAGE = "sealwire/1/kdf/link-message";
+    /// What proves the agreement key of the new device.
+    LINK_RECEIPT = "sealwire/1/kdf/link-receipt";
 
     // Derivations: the relay's own.
     /// A key that signs access tokens.

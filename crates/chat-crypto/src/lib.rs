@@ -8,6 +8,7 @@
 //! | [`backup`] | the sealed history of an account | `backup.md` |
 //! | [`safety_number`] | digits, emoji and a code to compare | `keyring.md` §5 |
 //! | [`password`] | passwords in the one form that is hashed | `keyring.md` §6 |
+//! | [`linking`] | a device more, by a code and seven emoji | `linking.md` |
 //! | [`emoji`] | 64 emoji of six bits each | `linking.md` §7 |
 //! | [`envelope`] | sealing and opening messages | `envelope.md` |
 //! | [`padding`], [`wrap`] | the pieces of an envelope | `envelope.md` §4, §6 |
@@ -52,6 +53,7 @@ mod handshake;
 pub mod identity;
 mod kdf;
 pub mod keyring;
+pub mod linking;
 #[cfg(test)]
 mod official;
 pub mod padding;

@@ -4,6 +4,7 @@
 mod attachment;
 mod envelope;
 mod keyring;
+mod linking;
 mod safety_number;
 mod wrap;
 
