@@ -58,6 +58,8 @@ labels! {
     SESSION_START = "sealwire/1/kdf/session-start";
     /// A step of the root chain.
     ROOT_CHAIN = "sealwire/1/kdf/root-chain";
+    /// A step of the root chain that ends a post-quantum exchange.
+    PQ_ROOT_CHAIN = "sealwire/1/kdf/pq-root-chain";
     /// The next chain key.
     CHAIN_KEY = "sealwire/1/kdf/chain-key";
     /// A message key.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  derive    HKDF(salt = 32 zero bytes, ikm = secret, info = label ‖ context)   secret of any kind
-//!  mix       HKDF(salt = key, ikm = secret, info = label)                       key, then new secret
+//!  mix       HKDF(salt = key, ikm = secret, info = label ‖ context)             key, then new secret
 //!  expand    HKDF-Expand(prk = key, info = label ‖ context)                     key, already uniform
 //! ```
 //!
@@ -28,10 +28,11 @@ pub(crate) fn derive<const N: usize>(
 /// Derives `N` bytes from a uniform key and a new secret.
 pub(crate) fn mix<const N: usize>(
     key: &[u8; 32],
-    secret: &[u8; 32],
+    secret: &[u8],
     label: Label,
+    context: &[u8],
 ) -> Zeroizing<[u8; N]> {
-    fill(&Hkdf::new(Some(key), secret), label, &[])
+    fill(&Hkdf::new(Some(key), secret), label, context)
 }
 
 /// Derives `N` bytes from a uniform key.
@@ -111,7 +112,9 @@ mod tests {
         assert_ne!(derived, *derive::<32>(&key, label::ENVELOPE, b"context"));
         assert_ne!(derived, *derive::<32>(&key, label::WRAP, b"other"));
         assert_ne!(derived, *expand::<32>(&key, label::WRAP, b"context"));
-        assert_ne!(*mix::<32>(&key, &[1; 32], label::WRAP), *mix(&key, &[2; 32], label::WRAP));
+        let mixed = |byte, context| *mix::<32>(&key, &[byte; 32], label::WRAP, context);
+        assert_ne!(mixed(1, b"context"), mixed(2, b"context"));
+        assert_ne!(mixed(1, b"context"), mixed(1, b"other"));
     }
 
     #[test]

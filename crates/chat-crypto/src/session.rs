@@ -8,14 +8,16 @@
 //!  message = 1 ‖ ratchet message                                   ≥  74 bytes
 //!          | 2 ‖ handshake header (1606) ‖ ratchet message         until the first answer
 //!
-//!  both sides start at once:  the lower SHA-256 of the ephemeral keys stays active on both,
-//!                             the other session opens what was already sent on it
+//!  two sessions, however they came about:  the higher number is active, on both sides; of equal
+//!  ones that with the lower SHA-256 of its ephemeral key. The other opens what is on the road
+//!
+//!  number = seconds of the starter's clock, at least one more than of any session it knows
 //! ```
 //!
 //! A state never changes: every operation gives the next one, to be stored before its bytes leave,
 //! or with the message it opened. Nothing has moved when a message is refused, and all refusals are
 //! one error.
-//! Normative: `docs/protocol/ratchet.md` §7 and §8.
+//! Normative: `docs/protocol/ratchet.md` §8 and §9.
 
 mod one;
 mod receiving;
@@ -26,7 +28,7 @@ use chat_core::codec::Digest;
 use chat_core::device::DeviceCertificate;
 use chat_core::id::DeviceAddress;
 use chat_core::key::IdentityKey;
-use chat_core::limits::PAYLOAD_BYTES_MAX;
+use chat_core::limits::{PAYLOAD_BYTES_MAX, WRAP_BYTES_MAX};
 use chat_core::prekey::VerifiedBundle;
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
@@ -39,8 +41,9 @@ use self::receiving::Context;
 use crate::handshake::{self, HandshakeError, Party};
 use crate::identity::DeviceSecrets;
 use crate::prekey::PrekeySecrets;
-use crate::ratchet::{self, OVERHEAD_BYTES, Ratchet};
+use crate::ratchet::{self, HandshakeKem, OVERHEAD_BYTES, OVERHEAD_BYTES_MAX, Ratchet};
 use crate::snapshot::{self, Shared, SnapshotError};
+use crate::wrap::CARRIED_BYTES;
 
 /// Most inactive sessions with one device.
 pub const INACTIVE_MAX: usize = 5;
@@ -50,14 +53,21 @@ pub const INACTIVE_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const HANDSHAKES_REMEMBERED_FOR: Duration = Duration::from_secs(40 * 24 * 3600);
 /// Most handshakes remembered; more in so short a time are refused.
 pub const HANDSHAKES_REMEMBERED_MAX: usize = 256;
-/// How long a start of ours that nobody answered can still win over one of theirs.
-pub const SIMULTANEOUS_WITHIN: Duration = Duration::from_secs(24 * 3600);
+/// How long the active session must be silent until one that they started later replaces it,
+/// whatever its number.
+pub const SILENT_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// Longest plaintext of a message.
 pub const PLAINTEXT_BYTES_MAX: usize = PAYLOAD_BYTES_MAX;
 
 const SNAPSHOT: u8 = 1;
 const RATCHET_MESSAGE: u8 = 1;
 const FIRST_MESSAGE: u8 = 2;
+
+/// The longest wrap there is: handshake and post-quantum key in front of what every wrap carries.
+const _: () = assert!(
+    1 + handshake::HEADER_BYTES + OVERHEAD_BYTES_MAX + CARRIED_BYTES <= WRAP_BYTES_MAX,
+    "a wrap has room for all that a session message can hold"
+);
 
 /// Why a session did not do what it was asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -96,7 +106,9 @@ impl From<ratchet::SealError> for SessionError {
     fn from(error: ratchet::SealError) -> Self {
         match error {
             ratchet::SealError::Exhausted(_) => Self::Exhausted,
-            ratchet::SealError::UnusableKey(_) => Self::UnusableKey,
+            ratchet::SealError::UnusableKey(_) | ratchet::SealError::UnusableKemKey(_) => {
+                Self::UnusableKey
+            }
         }
     }
 }
@@ -162,6 +174,9 @@ struct SeenHandshake {
     handshake: Digest,
     #[n(1)]
     seen_at: Timestamp,
+    /// The number of the prekey set that it used.
+    #[n(2)]
+    set: u32,
 }
 
 impl Sessions {
@@ -197,10 +212,20 @@ impl Sessions {
         self.active.as_ref().is_some_and(|session| session.unanswered.is_none())
     }
 
+    /// How old our part in the newest post-quantum secret of the active session is.
+    ///
+    /// Whoever copied our state before that, and can solve what X25519 hides, reads along until
+    /// both sides have taken a turn once more. It grows while the other side does not answer;
+    /// starting a new session makes it zero.
+    #[must_use]
+    pub fn pq_age(&self, now: Timestamp) -> Option<Duration> {
+        self.active.as_ref().map(|session| session.ratchet.pq_age(now))
+    }
+
     /// Starts a session from a prekey bundle. It becomes the active one.
     ///
-    /// Meant for when there is none, or to replace one that is broken: the other side takes the new
-    /// one over as soon as it hears of it.
+    /// Meant for when there is none, or to replace one that is broken or old: the other side takes
+    /// the new one over as soon as it hears of it.
     ///
     /// # Errors
     ///
@@ -219,6 +244,8 @@ impl Sessions {
         let (key, header) =
             handshake::initiate(&local.party(), local.device, their_identity, bundle, rng)?;
         let opening = header.to_bytes();
+        let number = self.next_number(now);
+        let kem = header.one_time.map_or(HandshakeKem::LastResort, |_| HandshakeKem::OneTime);
         let session = Session {
             handshake: Digest::of(&opening),
             ephemeral: header.ephemeral,
@@ -226,11 +253,20 @@ impl Sessions {
             unanswered: Some(Shared::new(Opening(opening))),
             started_at: now,
             opened_at: now,
-            ratchet: Ratchet::initiate(key, bundle.set.signed),
+            ratchet: Ratchet::initiate(key, bundle.set.signed, number, kem, now),
+            number,
         };
         let mut next = self.tidied(now);
         next.activate(session);
         Ok(next)
+    }
+
+    /// Higher than the number of every session here, so that the one to be started leads them.
+    fn next_number(&self, now: Timestamp) -> u32 {
+        let sessions = self.active.iter().chain(&self.inactive);
+        let highest = sessions.map(|session| session.number).max().unwrap_or(0);
+        let seconds = u32::try_from(now.as_millis() / 1000).unwrap_or(u32::MAX);
+        seconds.max(highest.saturating_add(1))
     }
 
     /// Encrypts on the active session.
@@ -292,18 +328,28 @@ impl Sessions {
         let agreement = their_certificate.agreement;
         let them = Party { address: self.theirs, identity: their_identity, agreement };
         let context = Context { local, them: &them, prekeys, associated, now };
-        self.tidied(now).receive(message, &context).ok_or(SessionError::NotAuthentic)
+        let mut sessions = self.tidied(now);
+        // SECURITY: not by the clock alone. One that was wrong for a moment must not make room for
+        // a replay while the keys it needs are still there.
+        sessions.handshakes.retain(|seen| {
+            now.since(seen.seen_at) < HANDSHAKES_REMEMBERED_FOR
+                || prekeys.iter().any(|set| set.number() == seen.set)
+        });
+        sessions.receive(message, &context).ok_or(SessionError::NotAuthentic)
     }
 
-    /// The same sessions without what has been kept for too long.
-    fn tidied(&self, now: Timestamp) -> Self {
+    /// The same sessions without what has been kept for too long: inactive sessions, keys of
+    /// skipped messages.
+    ///
+    /// Every operation does this; it is meant for sessions on which there is none for days.
+    #[must_use]
+    pub fn tidied(&self, now: Timestamp) -> Self {
         let mut kept = self.clone();
-        kept.inactive.retain(|session| now.since(session.opened_at) < INACTIVE_KEPT_FOR);
-        kept.handshakes.retain(|seen| now.since(seen.seen_at) < HANDSHAKES_REMEMBERED_FOR);
-        for session in kept.inactive.iter_mut().filter(|s| s.ratchet.has_expired_keys(now)) {
-            let ratchet = session.ratchet.without_expired_keys(now);
-            *session = Shared::new(Session { ratchet, ..Session::clone(session) });
+        for session in kept.active.iter_mut().chain(&mut kept.inactive) {
+            let aged = session.aged(now);
+            aged.into_iter().for_each(|aged| *session = Shared::new(aged));
         }
+        kept.inactive.retain(|session| now.since(session.opened_at) < INACTIVE_KEPT_FOR);
         kept
     }
 
@@ -326,6 +372,8 @@ impl Sessions {
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
-mod people;
+pub(crate) mod people;
+#[cfg(test)]
+mod starts;
 #[cfg(test)]
 mod tests;

@@ -1,21 +1,13 @@
-use chat_core::codec::List;
-use chat_core::device::{DeviceCertificate, VERSION};
-use chat_core::envelope::WrapScheme;
-use chat_core::id::{AccountId, DeviceId};
-use chat_core::prekey::PrekeyBundle;
-use chat_core::time::Timestamp;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
 use super::*;
-use crate::identity::IdentitySecret;
-
-const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+use crate::session::people::Person;
 
 #[test]
 fn both_sides_agree_with_and_without_a_one_time_prekey() {
     for one_time in [0, 1] {
-        let (alice, bob) = (Side::new(1, 0), Side::new(2, one_time));
+        let (alice, bob) = (Person::new(1, 0), Person::new(2, one_time));
 
         let (key, header) = alice.starts_with(&bob);
 
@@ -26,13 +18,13 @@ fn both_sides_agree_with_and_without_a_one_time_prekey() {
 
 #[test]
 fn the_header_has_the_length_and_the_fields_that_are_written_down() {
-    let (alice, bob) = (Side::new(1, 0), Side::new(2, 1));
+    let (alice, bob) = (Person::new(1, 0), Person::new(2, 1));
     let (_, header) = alice.starts_with(&bob);
 
     let encoded = header.to_bytes();
 
     assert_eq!(encoded.len(), 1606);
-    assert_eq!(encoded[..6], [0, 0, 0, 7, 0, 0]);
+    assert_eq!(encoded[..6], [0, 0, 0, 1, 0, 0]);
     assert_eq!(encoded[6..38], *header.ephemeral.as_bytes());
     let again = HandshakeHeader::from_bytes(encoded[..].try_into().unwrap()).unwrap();
     assert_eq!(again.to_bytes(), encoded);
@@ -40,7 +32,7 @@ fn the_header_has_the_length_and_the_fields_that_are_written_down() {
 
 #[test]
 fn every_changed_byte_of_the_header_gives_another_key_or_none() {
-    let (alice, bob) = (Side::new(1, 0), Side::new(2, 2));
+    let (alice, bob) = (Person::new(1, 0), Person::new(2, 2));
     let (key, header) = alice.starts_with(&bob);
     let encoded: [u8; HEADER_BYTES] = header.to_bytes().try_into().unwrap();
 
@@ -56,7 +48,7 @@ fn every_changed_byte_of_the_header_gives_another_key_or_none() {
 
 #[test]
 fn whoever_takes_the_initiator_for_somebody_else_gets_another_key() {
-    let (alice, bob, carol) = (Side::new(1, 0), Side::new(2, 1), Side::new(3, 0));
+    let (alice, bob, carol) = (Person::new(1, 0), Person::new(2, 1), Person::new(3, 0));
     let (key, header) = alice.starts_with(&bob);
     let answers_to =
         |them: Party| respond(&bob.party(), &bob.device, &them, &bob.prekeys, &header).unwrap();
@@ -74,7 +66,7 @@ fn whoever_takes_the_initiator_for_somebody_else_gets_another_key() {
 
 #[test]
 fn a_spent_prekey_answers_no_handshake() {
-    let (alice, mut bob) = (Side::new(1, 0), Side::new(2, 1));
+    let (alice, mut bob) = (Person::new(1, 0), Person::new(2, 1));
     let (_, header) = alice.starts_with(&bob);
 
     bob.prekeys.spend(0);
@@ -84,7 +76,7 @@ fn a_spent_prekey_answers_no_handshake() {
 
 #[test]
 fn keys_of_small_order_are_refused_on_both_sides() {
-    let (alice, bob) = (Side::new(1, 0), Side::new(2, 1));
+    let (alice, bob) = (Person::new(1, 0), Person::new(2, 1));
     let (_, mut header) = alice.starts_with(&bob);
     header.ephemeral = AgreementKey::from_bytes([0; 32]);
     let mut them = alice.party();
@@ -117,56 +109,11 @@ fn bytes(key: &SessionKey) -> [u8; 32] {
     *key.0.as_bytes()
 }
 
-struct Side {
-    address: DeviceAddress,
-    identity: IdentitySecret,
-    device: DeviceSecrets,
-    prekeys: PrekeySecrets,
-    bundle: VerifiedBundle,
-}
-
-impl Side {
-    fn new(seed: u64, one_time: usize) -> Self {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let address = DeviceAddress {
-            account: AccountId::random(&mut rng),
-            device: DeviceId::random(&mut rng),
-        };
-        let identity = IdentitySecret::generate(&mut rng);
-        let device = DeviceSecrets::generate(&mut rng);
-        let certificate = DeviceCertificate {
-            version: VERSION,
-            address,
-            key: device.key(),
-            agreement: device.agreement(),
-            schemes: List::new(vec![WrapScheme::Ratchet]).unwrap(),
-            created_at: NOW,
-        };
-        let certificate = identity.certify(&certificate).verify(&identity.key()).unwrap();
-        let (prekeys, upload) =
-            PrekeySecrets::generate(&device, address, 7, one_time, NOW, &mut rng);
-        let one_time = upload.one_time.first().cloned();
-        let bundle = PrekeyBundle { address, set: upload.set, one_time };
-        let bundle = bundle.verify(&certificate).unwrap();
-        Self { address, identity, device, prekeys, bundle }
-    }
-
-    fn party(&self) -> Party {
-        Party {
-            address: self.address,
-            identity: self.identity.key(),
-            agreement: self.device.agreement(),
-        }
-    }
-
-    fn bundle(&self) -> VerifiedBundle {
-        self.bundle.clone()
-    }
-
+impl Person {
     fn starts_with(&self, other: &Self) -> (SessionKey, HandshakeHeader) {
         let mut rng = ChaCha20Rng::seed_from_u64(5);
-        initiate(&self.party(), &self.device, other.identity.key(), &other.bundle, &mut rng)
-            .unwrap()
+        let theirs = other.identity.key();
+        initiate(&self.party(), &self.device, theirs, &other.bundle(), &mut rng).unwrap()
     }
 
     fn answers(

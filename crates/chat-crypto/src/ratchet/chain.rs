@@ -71,9 +71,10 @@ impl ChainKey {
         Ok((Self { key, index: self.index + 1 }, expander))
     }
 
+    /// The same key, as if it belonged to another number.
     #[cfg(test)]
-    pub(super) fn at_end(self) -> Self {
-        Self { index: CHAIN_LENGTH_MAX, ..self }
+    pub(super) fn at(self, index: u32) -> Self {
+        Self { index, ..self }
     }
 }
 

@@ -56,6 +56,12 @@ impl Batch {
         let (header_key, stored_at) = (self.header_key.clone(), self.stored_at);
         (kept > 0).then(|| Shared::new(Self { header_key, stored_at, keys }))
     }
+
+    /// The same batch, as if it had been stored at `stored_at`.
+    fn restored(&self, stored_at: Timestamp) -> Shared<Self> {
+        let (header_key, keys) = (self.header_key.clone(), self.keys.clone());
+        Shared::new(Self { header_key, stored_at, keys })
+    }
 }
 
 /// All keys that wait, oldest first.
@@ -97,12 +103,20 @@ impl Skipped {
     }
 
     /// Drops what has been kept for too long.
+    ///
+    /// What seems to come from the future was stored under a clock that has since been set back:
+    /// its time begins now.
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.0.retain(|batch| now.since(batch.stored_at) < SKIPPED_KEPT_FOR);
+        for batch in self.0.iter_mut().filter(|batch| batch.stored_at > now) {
+            *batch = batch.restored(now);
+        }
     }
 
+    /// Whether [`Self::expire`] would change anything.
     pub(super) fn has_expired(&self, now: Timestamp) -> bool {
-        self.0.first().is_some_and(|batch| now.since(batch.stored_at) >= SKIPPED_KEPT_FOR)
+        let is_wrong = |stored_at| stored_at > now || now.since(stored_at) >= SKIPPED_KEPT_FOR;
+        self.0.iter().any(|batch| is_wrong(batch.stored_at))
     }
 
     /// Finds the chain that a header belongs to, newest first.
@@ -199,6 +213,20 @@ mod tests {
         assert_eq!(skipped.len(), 3);
         assert!(skipped.has_expired(later));
         skipped.expire(later);
+
+        assert_eq!(skipped.len(), 0);
+    }
+
+    #[test]
+    fn a_clock_set_back_keeps_no_key_for_longer() {
+        let mut skipped = skipped(&[(1, 0..3)]);
+        let corrected = Timestamp::from_millis(NOW.as_millis() / 2);
+
+        assert!(skipped.has_expired(corrected));
+        skipped.expire(corrected);
+        assert!(!skipped.has_expired(corrected));
+        assert_eq!(skipped.len(), 3);
+        skipped.expire(corrected.after(SKIPPED_KEPT_FOR));
 
         assert_eq!(skipped.len(), 0);
     }

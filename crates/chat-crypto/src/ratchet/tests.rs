@@ -1,10 +1,15 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::skipped::SKIPPED_KEPT_FOR;
+use super::chain::CHAIN_LENGTH_MAX;
+use super::pq::RENEWED_EVERY_TURNS;
+use super::skipped::{SKIPPED_KEPT_FOR, SKIPPED_KEPT_MAX};
 use super::*;
+use crate::aead::NotAuthentic;
 use crate::secret::SecretBytes;
 use crate::snapshot;
+
+mod post_quantum;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const AD: &[u8] = b"associated";
@@ -104,7 +109,7 @@ fn any_changed_bit_is_not_authentic_and_moves_nothing() {
 fn opening_gives_the_same_next_state_every_time() {
     let mut pair = Pair::new(7);
     let message = pair.alice.says(b"hello");
-    let mut twin = Peer { ratchet: pair.bob.ratchet.clone(), rng: ChaCha20Rng::seed_from_u64(99) };
+    let mut twin = pair.bob.twin(99);
 
     pair.bob.hears(&message).unwrap();
     twin.hears(&message).unwrap();
@@ -116,7 +121,7 @@ fn opening_gives_the_same_next_state_every_time() {
 fn a_stolen_chain_key_of_a_closed_chain_forges_nothing() {
     let mut pair = Pair::new(8);
     let missing = pair.alice.says(b"still on the road");
-    let stolen = pair.alice.ratchet.clone();
+    let mut thief = pair.alice.twin(8);
     for message in [pair.bob.says(b"b"), pair.bob.says(b"b")] {
         pair.alice.hears(&message).unwrap();
     }
@@ -124,7 +129,6 @@ fn a_stolen_chain_key_of_a_closed_chain_forges_nothing() {
     pair.bob.hears(&next).unwrap();
 
     // The thief has everything that Alice's device had: chain key, header key, ratchet key.
-    let mut thief = Peer { ratchet: stolen, rng: ChaCha20Rng::seed_from_u64(8) };
     for _ in 0..5 {
         let forged = thief.says(b"forged");
         assert_eq!(pair.bob.hears(&forged), Err(NotAuthentic));
@@ -135,8 +139,7 @@ fn a_stolen_chain_key_of_a_closed_chain_forges_nothing() {
 #[test]
 fn a_thief_is_shut_out_by_the_next_turn_of_each_side() {
     let mut pair = Pair::new(9);
-    let mut thief =
-        Peer { ratchet: pair.alice.ratchet.clone(), rng: ChaCha20Rng::seed_from_u64(9) };
+    let mut thief = pair.alice.twin(9);
     for _ in 0..2 {
         let answer = pair.bob.says(b"b");
         pair.alice.hears(&answer).unwrap();
@@ -191,7 +194,7 @@ fn a_chain_at_its_end_seals_nothing_until_it_is_answered() {
     let mut pair = Pair::new(12);
     pair.alice.says(b"begins the chain");
     if let Sending::Chain(sending) = &mut pair.alice.ratchet.sending {
-        sending.chain = sending.chain.clone().at_end();
+        sending.chain = sending.chain.clone().at(CHAIN_LENGTH_MAX);
     }
     let sealed =
         pair.alice.ratchet.seal_onto(&mut Vec::new(), b"more", AD, NOW, &mut pair.alice.rng);
@@ -208,14 +211,17 @@ fn a_ratchet_key_of_small_order_is_refused() {
     let mut pair = Pair::new(13);
     let answer = pair.bob.says(b"answer");
     pair.alice.hears(&answer).unwrap();
-    let mut message = pair.alice.says(b"with a bad key");
-    // Alice, who knows her header key, announces a key that agrees with everything.
-    let Sending::Chain(sending) = &pair.alice.ratchet.sending else { panic!("she has sent") };
-    let header =
-        Header { ratchet_key: AgreementKey::from_bytes([0; 32]), previous_length: 2, number: 0 };
-    message[..SEALED_HEADER_BYTES].copy_from_slice(&sending.header_key.seal(header));
+    let began = pair.alice.says(b"begins a chain");
+    // Alice, who knows her keys, announces a ratchet key that agrees with everything.
+    let forged = |ratchet_key| {
+        let header = Header { ratchet_key, previous: 1, number: 1, carries: Carries::Nothing };
+        forge(pair.alice.sending(), header, &[])
+    };
+    let [zero, ours] = [AgreementKey::from_bytes([0; 32]), pair.alice.sending().ours.public()];
 
-    assert_eq!(pair.bob.hears(&message), Err(NotAuthentic));
+    assert_eq!(pair.bob.hears(&forged(zero)), Err(NotAuthentic));
+    assert_eq!(pair.bob.hears(&forged(ours)), Ok(b"forged".to_vec()));
+    assert_eq!(pair.bob.hears(&began), Ok(b"begins a chain".to_vec()));
 }
 
 #[test]
@@ -235,19 +241,26 @@ fn a_message_shows_neither_key_nor_counter() {
 struct Peer {
     ratchet: Ratchet,
     rng: ChaCha20Rng,
+    now: Timestamp,
 }
 
 impl Peer {
+    /// Somebody with the same state, who draws other numbers.
+    fn twin(&self, seed: u64) -> Self {
+        let rng = ChaCha20Rng::seed_from_u64(seed);
+        Self { ratchet: self.ratchet.clone(), rng, now: self.now }
+    }
+
     fn says(&mut self, plaintext: &[u8]) -> Vec<u8> {
         let mut message = Vec::new();
         self.ratchet =
-            self.ratchet.seal_onto(&mut message, plaintext, AD, NOW, &mut self.rng).unwrap();
+            self.ratchet.seal_onto(&mut message, plaintext, AD, self.now, &mut self.rng).unwrap();
         message
     }
 
     fn hears(&mut self, message: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
         let message = Message::from_bytes(message).ok_or(NotAuthentic)?;
-        let (plaintext, next) = self.ratchet.open(message, AD, NOW)?;
+        let (plaintext, next) = self.ratchet.open(message, AD, self.now)?;
         self.ratchet = next;
         Ok(plaintext.to_vec())
     }
@@ -259,6 +272,11 @@ impl Peer {
     fn receiving(&self) -> &ReceivingChain {
         self.ratchet.receiving.current.as_ref().unwrap()
     }
+
+    fn sending(&self) -> &SendingChain {
+        let Sending::Chain(sending) = &self.ratchet.sending else { panic!("a turn is due") };
+        sending
+    }
 }
 
 /// Alice has sent one message, and Bob has opened it.
@@ -269,15 +287,44 @@ struct Pair {
 
 impl Pair {
     fn new(seed: u64) -> Self {
+        Self::begun_with(HandshakeKem::OneTime, seed)
+    }
+
+    fn begun_with(kem: HandshakeKem, seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let signed_prekey = AgreementSecret::generate(&mut rng);
-        let key = || SessionKey(SecretBytes::new([7; 32]));
-        let ratchet = Ratchet::initiate(key(), signed_prekey.public());
-        let mut alice = Peer { ratchet, rng: rng.clone() };
+        let ratchet = Ratchet::initiate(session_key(), signed_prekey.public(), 1, kem, NOW);
+        let mut alice = Peer { ratchet, rng: rng.clone(), now: NOW };
         let first = alice.says(b"first");
         let first = Message::from_bytes(&first).unwrap();
-        let (plaintext, ratchet) = Ratchet::respond(key(), &signed_prekey, first, AD, NOW).unwrap();
-        assert_eq!(plaintext.as_slice(), b"first");
-        Self { alice, bob: Peer { ratchet, rng: ChaCha20Rng::seed_from_u64(!seed) } }
+        let begun = Ratchet::respond(session_key(), &signed_prekey, kem, first, AD, NOW).unwrap();
+        assert_eq!((begun.plaintext.as_slice(), begun.number), (&b"first"[..], 1));
+        let rng = ChaCha20Rng::seed_from_u64(!seed);
+        Self { alice, bob: Peer { ratchet: begun.ratchet, rng, now: NOW } }
     }
+
+    /// Bob says something, then Alice: two turns.
+    fn round_trip(&mut self) {
+        let message = self.bob.says(b"b");
+        self.alice.hears(&message).unwrap();
+        let message = self.alice.says(b"a");
+        self.bob.hears(&message).unwrap();
+    }
+}
+
+/// A message of this chain's next number, with this header, whatever it says.
+fn forge(sending: &SendingChain, header: Header, extension: &[u8]) -> Vec<u8> {
+    let sealed = sending.header_key.seal(header);
+    let mut message = sealed.to_vec();
+    if !extension.is_empty() {
+        sending.header_key.seal_extension(&mut message, extension, &sealed, header.number);
+    }
+    let (_, key) = sending.chain.clone().step().unwrap();
+    let front = message.clone();
+    key.seal_onto(&mut message, b"forged", &[AD, &front].concat());
+    message
+}
+
+fn session_key() -> SessionKey {
+    SessionKey(SecretBytes::new([7; 32]))
 }

@@ -1,11 +1,14 @@
 //! One session: a ratchet, and what distinguishes it from the others with the same device.
 
+use std::cmp::Ordering;
+
 use chat_core::codec::Digest;
 use chat_core::key::{AgreementKey, IdentityKey};
 use chat_core::time::Timestamp;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
+use super::SILENT_AFTER;
 use crate::ratchet::{Message, Ratchet};
 use crate::snapshot::Shared;
 
@@ -31,6 +34,9 @@ pub(super) struct Session {
     pub(super) opened_at: Timestamp,
     #[n(6)]
     pub(super) ratchet: Ratchet,
+    /// What the side that started it made of its clock and of the sessions that it knew.
+    #[n(7)]
+    pub(super) number: u32,
 }
 
 /// An encoded handshake header.
@@ -39,9 +45,38 @@ pub(super) struct Session {
 pub(super) struct Opening(#[cbor(n(0), with = "minicbor::bytes")] pub(super) Vec<u8>);
 
 impl Session {
-    /// What decides between two sessions that were started at once: the lower one wins.
-    pub(super) fn rank(&self) -> Digest {
-        Digest::of(self.ephemeral.as_bytes())
+    /// Whether to send on this session rather than on `other`.
+    ///
+    /// Both sides know everything that is compared, so whoever knows both sessions prefers the same.
+    pub(super) fn leads(&self, other: &Self) -> bool {
+        let rank = |session: &Self| Digest::of(session.ephemeral.as_bytes());
+        match self.number.cmp(&other.number) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => rank(self) < rank(other),
+        }
+    }
+
+    /// Whether this session came after all that `other` has opened, and that is long ago: the other
+    /// side has lost `other`, and its clock or ours was wrong.
+    pub(super) fn survives(&self, other: &Self, now: Timestamp) -> bool {
+        self.started_at > other.opened_at && now.since(other.opened_at) >= SILENT_AFTER
+    }
+
+    /// The same session without what has been kept for too long; `None` if there is no such thing.
+    pub(super) fn aged(&self, now: Timestamp) -> Option<Self> {
+        if !self.ratchet.has_expired_keys(now) && self.opened_at <= now && self.started_at <= now {
+            return None;
+        }
+        // What was stored lies before now, whatever the clock said then.
+        let before = Timestamp::from_millis(now.as_millis().saturating_sub(1));
+        let corrected = |time: Timestamp| if time > now { before } else { time };
+        Some(Self {
+            ratchet: self.ratchet.without_expired_keys(now),
+            started_at: corrected(self.started_at),
+            opened_at: corrected(self.opened_at),
+            ..self.clone()
+        })
     }
 
     /// The plaintext of a message, and the session after it.

@@ -1,4 +1,4 @@
-//! Two devices with everything that sessions need, for tests.
+//! Devices with everything that handshakes and sessions need, for tests.
 
 use chat_core::codec::List;
 use chat_core::device::VERSION;
@@ -11,24 +11,24 @@ use rand_core::SeedableRng as _;
 use super::*;
 use crate::identity::IdentitySecret;
 
-pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-pub(super) const AD: &[u8] = b"associated";
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+pub(crate) const AD: &[u8] = b"associated";
 
-pub(super) struct Person {
-    pub(super) address: DeviceAddress,
-    pub(super) identity: IdentitySecret,
-    pub(super) device: DeviceSecrets,
-    pub(super) certificate: Verified<DeviceCertificate>,
-    pub(super) prekeys: PrekeySecrets,
-    pub(super) upload: PrekeyUpload,
-    pub(super) sessions: Sessions,
-    pub(super) spent: Vec<SpentPrekey>,
-    pub(super) now: Timestamp,
-    pub(super) rng: ChaCha20Rng,
+pub(crate) struct Person {
+    pub(crate) address: DeviceAddress,
+    pub(crate) identity: IdentitySecret,
+    pub(crate) device: DeviceSecrets,
+    pub(crate) certificate: Verified<DeviceCertificate>,
+    pub(crate) prekeys: PrekeySecrets,
+    pub(crate) upload: PrekeyUpload,
+    pub(crate) sessions: Sessions,
+    pub(crate) spent: Vec<SpentPrekey>,
+    pub(crate) now: Timestamp,
+    pub(crate) rng: ChaCha20Rng,
 }
 
 /// Two people with `one_time` one-time prekeys each, and no session.
-pub(super) fn strangers(seed: u64, one_time: usize) -> (Person, Person) {
+pub(crate) fn strangers(seed: u64, one_time: usize) -> (Person, Person) {
     let mut alice = Person::new(seed, one_time);
     let mut bob = Person::new(seed ^ 0xb0b, one_time);
     alice.sessions = Sessions::new(bob.address);
@@ -37,7 +37,7 @@ pub(super) fn strangers(seed: u64, one_time: usize) -> (Person, Person) {
 }
 
 /// Two people who have heard from each other.
-pub(super) fn friends(seed: u64) -> (Person, Person) {
+pub(crate) fn friends(seed: u64) -> (Person, Person) {
     let (mut alice, mut bob) = strangers(seed, 1);
     alice.start(&bob);
     let hello = alice.says(b"hello");
@@ -48,7 +48,7 @@ pub(super) fn friends(seed: u64) -> (Person, Person) {
 }
 
 impl Person {
-    pub(super) fn new(seed: u64, one_time: usize) -> Self {
+    pub(crate) fn new(seed: u64, one_time: usize) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let address = DeviceAddress {
             account: AccountId::random(&mut rng),
@@ -83,31 +83,38 @@ impl Person {
         }
     }
 
+    pub(crate) fn local(&self) -> Local<'_> {
+        Local { address: self.address, identity: self.identity.key(), device: &self.device }
+    }
+
+    pub(crate) fn party(&self) -> Party {
+        self.local().party()
+    }
+
     /// What the relay hands out next.
-    pub(super) fn bundle(&self) -> VerifiedBundle {
+    pub(crate) fn bundle(&self) -> VerifiedBundle {
         let one_time = self.upload.one_time.first().cloned();
         let bundle = PrekeyBundle { address: self.address, set: self.upload.set.clone(), one_time };
         bundle.verify(&self.certificate).unwrap()
     }
 
-    pub(super) fn start(&mut self, other: &Self) {
+    pub(crate) fn start(&mut self, other: &Self) {
         self.start_with(other, &other.bundle()).unwrap();
     }
 
-    pub(super) fn start_with(
+    pub(crate) fn start_with(
         &mut self,
         other: &Self,
         bundle: &VerifiedBundle,
     ) -> Result<(), SessionError> {
-        let local =
-            Local { address: self.address, identity: self.identity.key(), device: &self.device };
-        let their_identity = other.identity.key();
-        self.sessions =
-            self.sessions.start(&local, their_identity, bundle, self.now, &mut self.rng)?;
+        let mut rng = self.rng.clone();
+        let theirs = other.identity.key();
+        self.sessions = self.sessions.start(&self.local(), theirs, bundle, self.now, &mut rng)?;
+        self.rng = rng;
         Ok(())
     }
 
-    pub(super) fn says(&mut self, plaintext: &[u8]) -> Vec<u8> {
+    pub(crate) fn says(&mut self, plaintext: &[u8]) -> Vec<u8> {
         let (message, next) =
             self.sessions.encrypt(plaintext, AD, self.now, &mut self.rng).unwrap();
         self.sessions = next;
@@ -115,7 +122,7 @@ impl Person {
     }
 
     /// Opens a message and commits: the sessions, and the one-time prekey it spent.
-    pub(super) fn hears(&mut self, other: &Self, message: &[u8]) -> Result<Vec<u8>, SessionError> {
+    pub(crate) fn hears(&mut self, other: &Self, message: &[u8]) -> Result<Vec<u8>, SessionError> {
         let decrypted = self.tries(other, message, AD)?;
         self.sessions = decrypted.sessions;
         if let Some(spent) = decrypted.spent {
@@ -126,16 +133,14 @@ impl Person {
     }
 
     /// Opens a message and commits nothing.
-    pub(super) fn tries(
+    pub(crate) fn tries(
         &self,
         other: &Self,
         message: &[u8],
         associated: &[u8],
     ) -> Result<Decrypted, SessionError> {
-        let local =
-            Local { address: self.address, identity: self.identity.key(), device: &self.device };
         self.sessions.decrypt(
-            &local,
+            &self.local(),
             &other.certificate,
             other.identity.key(),
             &[&self.prekeys],
@@ -145,7 +150,7 @@ impl Person {
         )
     }
 
-    pub(super) fn restarts(&mut self) {
+    pub(crate) fn restarts(&mut self) {
         self.sessions = Sessions::from_snapshot(&self.sessions.to_snapshot()).unwrap();
     }
 }

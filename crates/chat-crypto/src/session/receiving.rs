@@ -4,6 +4,8 @@
 //!  1 ‖ …              active, then inactive, the latest used first
 //!  2 ‖ handshake ‖ …  known handshake: its session, or refused      no second beginning
 //!                     unknown: answer it with our prekeys            a new session
+//!
+//!  opened on another session than the active one:  active from now on if it leads
 //! ```
 
 use chat_core::codec::Digest;
@@ -12,11 +14,11 @@ use chat_core::time::Timestamp;
 use super::one::Session;
 use super::{
     Decrypted, FIRST_MESSAGE, HANDSHAKES_REMEMBERED_MAX, INACTIVE_MAX, Local, RATCHET_MESSAGE,
-    SIMULTANEOUS_WITHIN, SeenHandshake, Sessions, SpentPrekey,
+    SeenHandshake, Sessions, SpentPrekey,
 };
 use crate::handshake::{self, HEADER_BYTES, HandshakeHeader, Party};
 use crate::prekey::PrekeySecrets;
-use crate::ratchet::{Message, Ratchet};
+use crate::ratchet::{HandshakeKem, Message, Ratchet};
 use crate::snapshot::Shared;
 
 /// All that a message is received with.
@@ -65,17 +67,10 @@ impl Sessions {
             return Some(Decrypted { plaintext, sessions: self, spent: None });
         }
         let mut inactive = self.inactive.iter().enumerate();
-        let (place, was_unanswered, (plaintext, session)) =
-            inactive.find_map(|(place, session)| {
-                Some((place, session.unanswered.is_some(), open(session)?))
-            })?;
+        let (place, (plaintext, session)) =
+            inactive.find_map(|(place, session)| Some((place, open(session)?)))?;
         self.inactive.remove(place);
-        if was_unanswered {
-            // They answered what we started, so this is the one that they send on.
-            self.activate(session);
-        } else {
-            self.inactive.insert(0, Shared::new(session));
-        }
+        self.admit(session, context.now);
         Some(Decrypted { plaintext, sessions: self, spent: None })
     }
 
@@ -94,11 +89,11 @@ impl Sessions {
         let header = HandshakeHeader::from_bytes(opening)?;
         let set = prekeys.iter().find(|set| set.number() == header.set)?;
         let key = handshake::respond(&local.party(), local.device, them, set, &header).ok()?;
-        let (plaintext, ratchet) =
-            Ratchet::respond(key, set.signed(), message, associated, now).ok()?;
+        let kem = header.one_time.map_or(HandshakeKem::LastResort, |_| HandshakeKem::OneTime);
+        let begun = Ratchet::respond(key, set.signed(), kem, message, associated, now).ok()?;
 
         let handshake = Digest::of(opening);
-        self.handshakes.push(SeenHandshake { handshake, seen_at: now });
+        self.handshakes.push(SeenHandshake { handshake, seen_at: now, set: header.set });
         let session = Session {
             handshake,
             ephemeral: header.ephemeral,
@@ -106,23 +101,23 @@ impl Sessions {
             unanswered: None,
             started_at: now,
             opened_at: now,
-            ratchet,
+            ratchet: begun.ratchet,
+            number: begun.number,
         };
         self.admit(session, now);
         let spent = Some(SpentPrekey { set: header.set, one_time: header.one_time });
-        Some(Decrypted { plaintext, sessions: self, spent })
+        Some(Decrypted { plaintext: begun.plaintext, sessions: self, spent })
     }
 
-    /// Takes in a session that they started: active, unless ours was started at once and wins.
+    /// Takes in a session on which something was opened, and decides which one to send on.
     fn admit(&mut self, session: Session, now: Timestamp) {
-        let ours_wins = self.active.as_ref().is_some_and(|active| {
-            active.unanswered.is_some()
-                && now.since(active.started_at) < SIMULTANEOUS_WITHIN
-                && active.rank() < session.rank()
+        let stays = self.active.as_ref().is_some_and(|active| {
+            active.identity == session.identity
+                && !session.leads(active)
+                && !session.survives(active, now)
         });
-        if ours_wins {
-            self.inactive.insert(0, Shared::new(session));
-            self.inactive.truncate(INACTIVE_MAX);
+        if stays {
+            self.shelve(Shared::new(session));
         } else {
             self.activate(session);
         }
@@ -130,10 +125,13 @@ impl Sessions {
 
     /// Makes `session` the active one; the one before becomes inactive.
     pub(super) fn activate(&mut self, session: Session) {
-        if let Some(before) = self.active.replace(Shared::new(session)) {
-            self.inactive.insert(0, before);
-            self.inactive.truncate(INACTIVE_MAX);
-        }
+        let before = self.active.replace(Shared::new(session));
+        before.into_iter().for_each(|before| self.shelve(before));
+    }
+
+    fn shelve(&mut self, session: Shared<Session>) {
+        self.inactive.insert(0, session);
+        self.inactive.truncate(INACTIVE_MAX);
     }
 
     fn has_seen(&self, handshake: Digest) -> bool {

@@ -1,6 +1,7 @@
 use super::people::{AD, NOW, Person, friends, strangers};
 use super::*;
 
+const SECOND: Duration = Duration::from_secs(1);
 const NOT_AUTHENTIC: Option<SessionError> = Some(SessionError::NotAuthentic);
 
 #[test]
@@ -147,7 +148,7 @@ fn too_many_handshakes_are_refused_rather_than_forgotten() {
     let (mut alice, mut bob) = strangers(10, 0);
     alice.start(&bob);
     let message = alice.says(b"hello");
-    let seen = SeenHandshake { handshake: Digest::ZERO, seen_at: NOW };
+    let seen = SeenHandshake { handshake: Digest::ZERO, seen_at: NOW, set: 99 };
     bob.sessions.handshakes = vec![seen; HANDSHAKES_REMEMBERED_MAX];
 
     assert_eq!(bob.hears(&alice, &message).err(), NOT_AUTHENTIC);
@@ -155,64 +156,22 @@ fn too_many_handshakes_are_refused_rather_than_forgotten() {
     assert!(bob.hears(&alice, &message).is_ok());
 }
 
+/// A clock that was wrong for a moment must not open the door to a replay.
 #[test]
-fn two_who_start_at_once_end_in_one_session() {
-    for seed in 0..8 {
-        let (mut alice, mut bob) = strangers(100 + seed, 3);
-        alice.start(&bob);
-        bob.start(&alice);
-        let (from_alice, from_bob) = (alice.says(b"a"), bob.says(b"b"));
-
-        assert_eq!(alice.hears(&bob, &from_bob), Ok(b"b".to_vec()));
-        assert_eq!(bob.hears(&alice, &from_alice), Ok(b"a".to_vec()));
-        assert_eq!(active(&alice), active(&bob));
-
-        for _ in 0..3 {
-            let (from_alice, from_bob) = (alice.says(b"a"), bob.says(b"b"));
-            assert_eq!(alice.hears(&bob, &from_bob), Ok(b"b".to_vec()));
-            assert_eq!(bob.hears(&alice, &from_alice), Ok(b"a".to_vec()));
-        }
-        assert_eq!(active(&alice), active(&bob));
-        assert_eq!((alice.sessions.inactive.len(), bob.sessions.inactive.len()), (1, 1));
-    }
-}
-
-#[test]
-fn what_was_on_the_road_opens_after_a_simultaneous_start() {
-    let (mut alice, mut bob) = strangers(11, 3);
+fn a_handshake_is_remembered_as_long_as_its_prekeys_are_kept() {
+    let (mut alice, mut bob) = strangers(22, 0);
     alice.start(&bob);
-    bob.start(&alice);
-    let from_alice: Vec<_> = (0..3).map(|_| alice.says(b"a")).collect();
-    let from_bob: Vec<_> = (0..3).map(|_| bob.says(b"b")).collect();
+    let first = alice.says(b"pay me");
+    bob.hears(&alice, &first).unwrap();
+    bob.now = NOW.after(HANDSHAKES_REMEMBERED_FOR * 10);
+    alice.start(&bob);
+    let later = alice.says(b"later");
+    bob.hears(&alice, &later).unwrap();
+    bob.sessions.inactive.clear();
 
-    for (to_bob, to_alice) in from_alice.iter().zip(&from_bob).rev() {
-        assert!(alice.hears(&bob, to_alice).is_ok());
-        assert!(bob.hears(&alice, to_bob).is_ok());
-    }
-    assert_eq!(active(&alice), active(&bob));
-}
+    bob.now = NOW;
 
-/// The answer overtakes the other side's first message, so one side cannot see that they crossed.
-#[test]
-fn crossed_starts_converge_even_if_a_first_message_is_late() {
-    for seed in 0..8 {
-        let (mut alice, mut bob) = strangers(200 + seed, 3);
-        alice.start(&bob);
-        bob.start(&alice);
-        let (from_alice, late) = (alice.says(b"a"), bob.says(b"late"));
-        bob.hears(&alice, &from_alice).unwrap();
-        let answer = bob.says(b"answer");
-
-        alice.hears(&bob, &answer).unwrap();
-        alice.hears(&bob, &late).ok();
-        for _ in 0..2 {
-            let (from_alice, from_bob) = (alice.says(b"a"), bob.says(b"b"));
-            assert_eq!(alice.hears(&bob, &from_bob), Ok(b"b".to_vec()));
-            assert_eq!(bob.hears(&alice, &from_alice), Ok(b"a".to_vec()));
-        }
-
-        assert_eq!(active(&alice), active(&bob), "seed {seed}");
-    }
+    assert_eq!(bob.hears(&alice, &first).err(), NOT_AUTHENTIC);
 }
 
 #[test]
@@ -220,6 +179,7 @@ fn who_lost_their_sessions_starts_again_and_is_followed() {
     let (mut alice, mut bob) = friends(12);
     let on_the_road = bob.says(b"for the old session");
     let old = std::mem::replace(&mut alice.sessions, Sessions::new(bob.address));
+    alice.now = NOW.after(SECOND);
     alice.start_with(&bob, &without_one_time(&bob)).unwrap();
 
     let again = alice.says(b"it is me again");
@@ -233,26 +193,11 @@ fn who_lost_their_sessions_starts_again_and_is_followed() {
 }
 
 #[test]
-fn a_start_that_was_unanswered_for_a_day_does_not_win() {
-    for seed in 0..4 {
-        let (mut alice, mut bob) = strangers(300 + seed, 0);
-        alice.start(&bob);
-        alice.says(b"never arrives");
-        alice.now = NOW.after(SIMULTANEOUS_WITHIN);
-        bob.start(&alice);
-
-        let hello = bob.says(b"hello");
-        alice.hears(&bob, &hello).unwrap();
-
-        assert_eq!(active(&alice), active(&bob));
-    }
-}
-
-#[test]
 fn inactive_sessions_go_after_thirty_days() {
     let (mut alice, mut bob) = friends(13);
     let late = alice.says(b"late");
     alice.sessions = Sessions::new(bob.address);
+    alice.now = NOW.after(SECOND);
     alice.start_with(&bob, &without_one_time(&bob)).unwrap();
     let again = alice.says(b"again");
     bob.hears(&alice, &again).unwrap();
@@ -374,10 +319,6 @@ fn nothing_secret_prints() {
     // Byte strings of secrets print as nothing; those of public keys show four bytes.
     assert!(printed.contains("RootKey(..)") && printed.contains("ChainKey(2, ..)"), "{printed}");
     assert!(!printed.contains("[1") && !printed.contains("SecretBytes(["), "{printed}");
-}
-
-fn active(person: &Person) -> Digest {
-    person.sessions.active.as_ref().unwrap().handshake
 }
 
 fn without_one_time(person: &Person) -> VerifiedBundle {

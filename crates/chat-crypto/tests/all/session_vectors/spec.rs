@@ -5,7 +5,7 @@ use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm_siv::Aes256GcmSiv;
 use hkdf::Hkdf;
 use ml_kem::kem::{Decapsulate as _, KeyExport as _};
-use ml_kem::{DecapsulationKey, MlKem1024};
+use ml_kem::{DecapsulationKey, MlKem768, MlKem1024};
 use sha2::{Digest as _, Sha256};
 
 #[derive(Clone, Copy)]
@@ -120,9 +120,52 @@ pub(super) fn step(chain: &[u8; 32]) -> ([u8; 32], [u8; 32]) {
     (expand(chain, "sealwire/1/kdf/chain-key"), expand(chain, "sealwire/1/kdf/message-key"))
 }
 
+/// ratchet.md §5: the same at the turn that carries the ciphertext.
+pub(super) fn pq_turn(
+    root: &[u8; 32],
+    shared: &[u8; 32],
+    secret: &[u8; 32],
+    transcript: &[u8; 32],
+) -> [[u8; 32]; 3] {
+    let info = [&b"sealwire/1/kdf/pq-root-chain"[..], transcript].concat();
+    let mut output = [0; 96];
+    Hkdf::<Sha256>::new(Some(root), &[&shared[..], secret].concat())
+        .expand(&info, &mut output)
+        .unwrap();
+    three(output)
+}
+
+/// ratchet.md §5: the ML-KEM-768 key of a seed.
+pub(super) fn pq_key(seed: &[u8; 64]) -> Vec<u8> {
+    DecapsulationKey::<MlKem768>::from_seed((*seed).into()).encapsulation_key().to_bytes().to_vec()
+}
+
+/// ratchet.md §5: ciphertext and secret.
+pub(super) fn pq_encapsulate(seed: &[u8; 64], randomness: &[u8; 32]) -> (Vec<u8>, [u8; 32]) {
+    let key = DecapsulationKey::<MlKem768>::from_seed((*seed).into());
+    let (ciphertext, shared) =
+        key.encapsulation_key().encapsulate_deterministic(&(*randomness).into());
+    assert_eq!(key.decapsulate(&ciphertext), shared);
+    (ciphertext.to_vec(), shared.into())
+}
+
 /// ratchet.md §4
-pub(super) fn header(ratchet_key: &[u8; 32], previous_length: u32, number: u32) -> Vec<u8> {
-    [&ratchet_key[..], &previous_length.to_be_bytes(), &number.to_be_bytes(), &[0]].concat()
+pub(super) fn header(ratchet_key: &[u8; 32], previous: u32, number: u32, flags: u8) -> Vec<u8> {
+    [&ratchet_key[..], &previous.to_be_bytes(), &number.to_be_bytes(), &[flags]].concat()
+}
+
+/// ratchet.md §4
+pub(super) fn seal_extension(
+    key: &[u8; 32],
+    number: u32,
+    extension: &[u8],
+    sealed_header: &[u8],
+) -> Vec<u8> {
+    let mut nonce = [0; 12];
+    nonce[0] = 1;
+    nonce[8..].copy_from_slice(&number.to_be_bytes());
+    let payload = Payload { msg: extension, aad: sealed_header };
+    Aes256GcmSiv::new(key.into()).encrypt(&nonce.into(), payload).unwrap()
 }
 
 /// ratchet.md §4
@@ -130,17 +173,17 @@ pub(super) fn seal_header(key: &[u8; 32], header: &[u8]) -> Vec<u8> {
     Aes256GcmSiv::new(key.into()).encrypt(&[0; 12].into(), header).unwrap()
 }
 
-/// ratchet.md §3 and §5: key, nonce, sealed body.
+/// ratchet.md §3 and §6: key, nonce, sealed body; `front` is what stands in front of it.
 pub(super) fn seal_body(
     message_key: &[u8; 32],
-    sealed_header: &[u8],
+    front: &[u8],
     plaintext: &[u8],
     associated: &[u8],
 ) -> ([u8; 32], [u8; 12], Vec<u8>) {
     let both: [u8; 44] = expand(message_key, "sealwire/1/kdf/message-cipher");
     let key: [u8; 32] = both[..32].try_into().unwrap();
     let nonce: [u8; 12] = both[32..].try_into().unwrap();
-    let aad = [associated, sealed_header].concat();
+    let aad = [associated, front].concat();
     let sealed = Aes256Gcm::new(&key.into())
         .encrypt(&nonce.into(), Payload { msg: plaintext, aad: &aad })
         .unwrap();
