@@ -57,7 +57,7 @@ impl<S: Side> Channel<S> {
 
     /// Mixes in a secret that only the holder of another key has.
     pub(super) fn mix(self, secret: &[u8; 32]) -> Self {
-        let mixed = kdf::mix(self.secret.as_bytes(), secret, label::LINK_RECEIPT);
+        let mixed = kdf::mix(self.secret.as_bytes(), secret, label::LINK_RECEIPT, &[]);
         Self { secret: mixed.into(), ..self }
     }
 
