@@ -84,7 +84,6 @@ struct KeyringState<'a> {
 /// An account's long-lived secrets.
 ///
 /// All of them are boxed: a growing list moves pointers, and leaves no key behind where it was.
-#[derive(Clone)]
 #[expect(clippy::vec_box, reason = "what a growing vector moves, it leaves behind")]
 pub struct Keyring {
     identity: Box<IdentitySecret>,

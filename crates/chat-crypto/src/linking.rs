@@ -23,19 +23,43 @@
 //! does not help it: it has one try at 2⁻⁴².
 //!
 //! Every state is spent by the step out of it. Whatever is not the message that a state waits for
-//! ends the linking, and another begins with another code. Nothing here is ever stored.
+//! ends the linking, and another begins with another code. Nothing but the admission is stored.
 //! Absent: the mailbox, the pictures, publishing the device list.
 //! Normative: `docs/protocol/linking.md`.
+//!
+//! ```
+//! use chat_core::time::Timestamp;
+//! use chat_crypto::linking::{Existing, LinkCode, New, Scanned, Showing};
+//! # use rand_core::SeedableRng as _;
+//! # let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1); // in an app: the system's generator
+//! # let now = Timestamp::from_millis(1_790_000_000_000);
+//!
+//! // The new device draws a code; the existing one reads it.
+//! let showing = Showing::<New>::begin(now, &mut rng);
+//! let scanned = Scanned::<Existing>::of(LinkCode::read(showing.code().as_bytes(), now)?)?;
+//!
+//! // Three messages through the mailbox.
+//! let (answered, answer) = scanned.answer(showing.hello(), now, &mut rng)?;
+//! let (new, reveal) = showing.answered(&answer, now)?;
+//! let existing = answered.revealed(&reveal, now)?;
+//!
+//! // Two screens, to be compared by people.
+//! assert_eq!(new.emoji(), existing.emoji());
+//! # Ok::<(), chat_crypto::linking::LinkError>(())
+//! ```
 
-mod admission;
 mod channel;
 mod code;
+mod existing_device;
+mod new_device;
 mod pairing;
+mod transfer;
 
 use std::time::Duration;
 
-pub use self::admission::{Admission, Admitted, Candidate, Confirmed, Introduced};
 pub use self::code::{LinkCode, Rendezvous};
+pub use self::existing_device::{Admitted, Candidate, Confirmed};
+pub use self::new_device::{Admission, Introduced};
 pub use self::pairing::{Answered, Comparing, Scanned, Showing};
 
 /// The version of code and messages.

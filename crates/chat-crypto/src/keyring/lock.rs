@@ -64,6 +64,9 @@ struct SealedContent<'a> {
 }
 
 /// The key of a keyring, for whom it is sealed, and the number it was last sealed or opened under.
+///
+/// Can be cloned, because a change is made on a copy: it takes the lock's place when the relay has
+/// taken what it sealed.
 #[derive(Clone, Encode, Decode)]
 #[cbor(map)]
 pub struct KeyringLock {

@@ -151,7 +151,7 @@ fn an_old_epoch_still_reads_old_messages() {
 #[test]
 fn an_epoch_we_do_not_hold_yet_is_named() {
     let (alice, mut bob) = (Person::new(1), Person::new(2));
-    let old_keyring = bob.keyring.clone();
+    let old_keyring = Person::new(2).keyring;
     let next = EnvelopeSecrets::generate(bob.address.account, 2, &mut rng(5));
     let identity = old_keyring.identity();
     let signed = identity.sign_envelope_keys(&next.public(NOW));

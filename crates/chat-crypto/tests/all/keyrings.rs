@@ -106,13 +106,13 @@ fn a_keyring_that_is_rolled_back_is_refused() {
 #[test]
 fn a_keyring_that_lacks_an_older_key_is_no_successor() {
     let (mut alice, _) = alice_and_phrase();
-    let first = alice.keyring.clone();
+    let first = copy(&alice.keyring);
     alice.keyring.add_epoch(epoch(&alice, 2)).unwrap();
     alice.keyring.rotate_backup_key(&mut rng(6)).unwrap();
     let other_identity = Person::with_epoch(first.current_envelope_secrets().clone(), &mut rng(8));
-    let mut other_backup = Keyring::from_snapshot(&alice.keyring.to_snapshot()).unwrap();
+    let mut other_backup = copy(&alice.keyring);
     other_backup.rotate_backup_key(&mut rng(9)).unwrap();
-    let mut fork = alice.keyring.clone();
+    let mut fork = copy(&alice.keyring);
     fork.rotate_backup_key(&mut rng(10)).unwrap();
 
     assert_eq!(first.check_successor(&alice.keyring), Ok(()));
@@ -439,6 +439,23 @@ fn a_keyring_without_any_of_its_parts_is_malformed() {
 }
 
 #[test]
+fn a_lock_with_openers_that_are_no_keys_is_malformed() {
+    let (alice, phrase) = alice_and_phrase();
+    let (_, lock) = alice.keyring.seal(1, EXPORT_KEY, &phrase, &mut rng(5));
+    let snapshot = lock.to_snapshot();
+    let opener = spec::public(&spec::seed(PASSWORD, EXPORT_KEY));
+    let at = snapshot.windows(opener.len()).position(|window| window == opener).unwrap();
+    let mut changed = snapshot.to_vec();
+
+    // ML-KEM coefficients out of range.
+    changed[at..at + 3].fill(0xff);
+
+    let read = KeyringLock::from_snapshot(&changed).map(drop);
+    assert_eq!(read, Err(SnapshotError::Malformed));
+    assert!(KeyringLock::from_snapshot(&snapshot).is_ok());
+}
+
+#[test]
 fn secrets_of_the_keyring_do_not_print() {
     let (alice, phrase) = alice_and_phrase();
     let (_, lock) = alice.keyring.seal(1, EXPORT_KEY, &phrase, &mut rng(5));
@@ -452,6 +469,10 @@ fn alice_and_phrase() -> (Person, RecoveryPhrase) {
 
 fn account(person: &Person) -> AccountId {
     person.address.account
+}
+
+fn copy(keyring: &Keyring) -> Keyring {
+    Keyring::from_snapshot(&keyring.to_snapshot()).unwrap()
 }
 
 fn epoch(person: &Person, number: u32) -> EnvelopeSecrets {

@@ -1,17 +1,20 @@
 //! Devices that are linked by a code and by what two people see, with a relay that helps nobody.
 
 mod dishonest;
+mod relay;
 
 use std::time::Duration;
 
 use chat_core::codec::Digest;
-use chat_core::device::AccountDevices;
-use chat_core::signed::VerifyError;
+use chat_core::device::{AccountDevices, DeviceCertificate};
+use chat_core::signed::{Unverified, VerifyError};
 use chat_core::time::Timestamp;
 use chat_crypto::keyring::{Keyring, KeyringError};
 use chat_crypto::linking::{
-    Comparing, Existing, LIFETIME, LinkCode, LinkError, MESSAGE_BYTES_MAX, New, Role, Showing,
+    Admission, Admitted, Candidate, Comparing, Existing, LIFETIME, LinkCode, LinkError,
+    MESSAGE_BYTES_MAX, New, Role, Showing,
 };
+use chat_crypto::snapshot::SnapshotError;
 
 use crate::household::{Household, NewDevice, link, list, pair, scan, schemes};
 use crate::linking_spec as spec;
@@ -45,8 +48,8 @@ fn an_existing_device_may_show_the_code_as_well() {
 fn it_is_one_of_the_account(
     household: &Household,
     device: &NewDevice,
-    admission: &chat_crypto::linking::Admission,
-    certificate: chat_core::signed::Unverified<chat_core::device::DeviceCertificate>,
+    admission: &Admission,
+    certificate: Unverified<DeviceCertificate>,
 ) {
     let identity = household.owner.keyring.identity().key();
     assert_eq!((admission.account(), admission.identity_key()), (account(household), identity));
@@ -56,6 +59,24 @@ fn it_is_one_of_the_account(
     assert_eq!(*keyring.to_snapshot(), *household.owner.keyring.to_snapshot());
     assert_eq!(*lock.to_snapshot(), *household.lock.to_snapshot());
     assert_eq!(admission.check_devices(&household.next_list(vec![certificate])), Ok(()));
+}
+
+#[test]
+fn an_admission_survives_its_snapshot() {
+    let (household, device) = (Household::new(1), NewDevice::new(2));
+    let (admission, certificate) = link(&household, &device, pair::<New, Existing>(3));
+
+    let stored = admission.to_snapshot();
+    let again = Admission::from_snapshot(&stored).unwrap();
+
+    it_is_one_of_the_account(&household, &device, &again, certificate);
+    let identity = household.owner.keyring.identity().key();
+    let at = stored.windows(32).position(|bytes| bytes == identity.as_bytes()).unwrap();
+    let mut changed = stored.to_vec();
+    changed[at] ^= 1;
+    let read = |bytes: &[u8]| Admission::from_snapshot(bytes).map(drop);
+    assert_eq!(read(&changed), Err(SnapshotError::Malformed), "the certificate is checked again");
+    assert_eq!(read(&stored[1..]), Err(SnapshotError::Malformed));
 }
 
 #[test]
@@ -414,10 +435,7 @@ fn nothing_of_a_linking_is_printed() {
     assert_eq!(format!("{candidate:?}"), "Candidate(..)");
 }
 
-fn admit(
-    household: &Household,
-    candidate: chat_crypto::linking::Candidate,
-) -> Result<(chat_crypto::linking::Admitted, Vec<u8>), LinkError> {
+fn admit(household: &Household, candidate: Candidate) -> Result<(Admitted, Vec<u8>), LinkError> {
     let Household { owner, lock, devices, .. } = household;
     let keyring: &Keyring = &owner.keyring;
     candidate.admit(keyring, lock, devices, NOW, &mut rng(9))
