@@ -111,6 +111,14 @@ labels! {
     /// What proves the agreement key of the new device.
     LINK_RECEIPT = "sealwire/1/kdf/link-receipt";
 
+    // Derivations: backup of history.
+    /// Key, nonce and commitment of a segment.
+    BACKUP_SEGMENT = "sealwire/1/kdf/backup-segment";
+    /// Key, nonce and commitment of a head.
+    BACKUP_HEAD = "sealwire/1/kdf/backup-head";
+    /// The digest that a segment's successor, or the head, names it by.
+    BACKUP_LINK = "sealwire/1/hash/backup-segment";
+
     // Derivations: the relay's own.
     /// A key that signs access tokens.
     TOKEN_KEY = "sealwire/1/kdf/token-key";

@@ -42,6 +42,10 @@ pub const KEYRING_BYTES_MAX: usize = 256 * 1024;
 pub const ATTACHMENT_BYTES_MAX: u64 = (5 * 1024 - 64) * 1024 * 1024;
 /// Most times that the upload of one attachment may go on after its device was restarted.
 pub const ATTACHMENT_RUNS_MAX: usize = 256;
+/// Largest record of a backup.
+pub const BACKUP_RECORD_BYTES_MAX: usize = 256 * 1024;
+/// Largest content of a backup's segment, before it is padded.
+pub const BACKUP_SEGMENT_BYTES_MAX: usize = 512 * 1024 - 1;
 /// Shortest and longest username, in characters of `a-z 0-9 . _ -`.
 pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
 /// Most messages on a page of history, or entries on a page of a membership log.

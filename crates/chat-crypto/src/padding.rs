@@ -56,12 +56,17 @@ pub fn pad(content: &[u8]) -> Result<Zeroizing<Vec<u8>>, PaddingError> {
     if content.len() > CONTENT_BYTES_MAX {
         return Err(PaddingError::TooLong);
     }
+    Ok(pad_any(content))
+}
+
+/// Pads `content` of any length to [`padded_length`].
+pub(crate) fn pad_any(content: &[u8]) -> Zeroizing<Vec<u8>> {
     let length = padded_length(content.len());
     let mut padded = Zeroizing::new(Vec::with_capacity(length));
     padded.extend_from_slice(content);
     padded.push(MARK);
     padded.resize(length, 0);
-    Ok(padded)
+    padded
 }
 
 /// Finds the content in what [`pad`] made.

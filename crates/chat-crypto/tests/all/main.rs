@@ -8,6 +8,7 @@
 )]
 
 mod attachments;
+mod backups;
 mod collision;
 mod emoji_page;
 mod envelopes;

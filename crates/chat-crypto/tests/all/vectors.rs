@@ -2,6 +2,7 @@
 //! files, and rewritten when `SEALWIRE_VECTORS=write` is set. A difference changes the protocol.
 
 mod attachment;
+mod backup;
 mod envelope;
 mod keyring;
 mod linking;
