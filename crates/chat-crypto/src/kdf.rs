@@ -55,17 +55,26 @@ impl Expander {
     }
 
     pub(crate) fn secret<const N: usize>(&self, label: Label) -> SecretBytes<N> {
-        fill(&self.0, label, &[]).into()
+        SecretBytes::filled(|output| fill_into(output, &self.0, label, &[]))
     }
 }
 
-#[expect(clippy::expect_used, reason = "the length is checked while compiling")]
 fn fill<const N: usize>(hkdf: &Hkdf<Sha256>, label: Label, context: &[u8]) -> Zeroizing<[u8; N]> {
-    const { assert!(N <= 255 * 32, "HKDF-SHA-256 gives at most 8 160 bytes") };
     let mut output = Zeroizing::new([0; N]);
-    // INVARIANT: see the assertion above.
-    hkdf.expand_multi_info(&[label.as_bytes(), context], &mut *output).expect("N is small enough");
+    fill_into(&mut output, hkdf, label, context);
     output
+}
+
+#[expect(clippy::expect_used, reason = "the length is checked while compiling")]
+fn fill_into<const N: usize>(
+    output: &mut [u8; N],
+    hkdf: &Hkdf<Sha256>,
+    label: Label,
+    context: &[u8],
+) {
+    const { assert!(N <= 255 * 32, "HKDF-SHA-256 gives at most 8 160 bytes") };
+    // INVARIANT: see the assertion above.
+    hkdf.expand_multi_info(&[label.as_bytes(), context], output).expect("N is small enough");
 }
 
 /// Takes three keys apart that were derived together.

@@ -28,10 +28,15 @@ impl<const N: usize> SecretBytes<N> {
         Self(bytes)
     }
 
-    pub(crate) fn random(rng: &mut impl CryptoRng) -> Self {
+    /// Has the bytes written where they stay, so that there is no copy to erase.
+    pub(crate) fn filled(fill: impl FnOnce(&mut [u8; N])) -> Self {
         let mut secret = Self([0; N]);
-        rng.fill_bytes(&mut secret.0);
+        fill(&mut secret.0);
         secret
+    }
+
+    pub(crate) fn random(rng: &mut impl CryptoRng) -> Self {
+        Self::filled(|bytes| rng.fill_bytes(bytes))
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8; N] {

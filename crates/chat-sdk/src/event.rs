@@ -150,6 +150,12 @@ pub enum Warning {
         /// Which.
         message: MessageId,
     },
+    /// A device has not answered for a week, so its session could not be renewed against quantum
+    /// computers. Told once a day; after a month a new session is started before anything is sent.
+    SessionOld {
+        /// Which device.
+        device: DeviceAddress,
+    },
     /// A receipt was not signed by the device it names; it was not counted.
     ReceiptForged {
         /// Whose it claims to be.

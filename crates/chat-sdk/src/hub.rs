@@ -3,11 +3,13 @@
 //! Callers change the store and nudge the engine; the engine and its jobs change the store and
 //! emit events. Neither waits for the other.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
+use chat_core::id::DeviceAddress;
 use chat_core::time::Timestamp;
 use tokio::sync::{Notify, broadcast, watch};
 
+use crate::ageing::Warned;
 use crate::context::Context;
 use crate::event::{ConnectionState, EVENTS_MAX, Event, Events, Warning};
 
@@ -24,6 +26,8 @@ pub(crate) struct Hub {
     pub(crate) progress: watch::Sender<u64>,
     /// Something in the store wants the engine's attention.
     pub(crate) nudge: Notify,
+    /// Devices whose sessions grow old, as far as listeners were told.
+    warned: Mutex<Warned>,
 }
 
 impl Hub {
@@ -35,6 +39,7 @@ impl Hub {
             caught_up: watch::Sender::new(false),
             progress: watch::Sender::new(0),
             nudge: Notify::new(),
+            warned: Mutex::default(),
         }
     }
 
@@ -65,6 +70,17 @@ impl Hub {
     pub(crate) fn warn(&self, warning: Warning) {
         tracing::debug!(?warning, "something does not fit");
         self.emit(Event::Warning(warning));
+    }
+
+    /// Warns of a session that grows old, once a day.
+    pub(crate) fn warn_of_age(&self, device: DeviceAddress) {
+        let is_due = {
+            let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+            warned.is_due(device, self.now())
+        };
+        if is_due {
+            self.warn(Warning::SessionOld { device });
+        }
     }
 
     /// Notes that the outbox has changed.

@@ -40,7 +40,7 @@
 //! | [`message`], [`content`], [`event`] | what an app sees |
 //! | [`error`] | the one error apps see |
 //! | [`builder`], [`account`] | registering, logging in, opening |
-//! | [`devices`], [`verification`], [`prekeys`] | whose keys are whose |
+//! | [`devices`], [`verification`], [`prekeys`], [`ageing`] | whose keys are whose, and how long they last |
 //! | `engine`, `connection` | one loop: what happens next, and over which connection |
 //! | `outbox`, `recipients`, `sealing`, `sending` | from a draft to bytes that the relay has |
 //! | `resume`, `sync`, `opening`, `receipts`, `expiry` | from bytes to a message, and to its end |
@@ -52,6 +52,7 @@
 
 pub mod access;
 pub mod account;
+pub mod ageing;
 pub mod api;
 pub mod builder;
 pub mod client;

@@ -1,7 +1,8 @@
 //! Resuming: what is made up for when a connection is there again.
 //!
 //! ```text
-//!  connected ─▶ epoch ─▶ conversations ─▶ logs ─▶ acknowledgements ─▶ receipts ─▶ devices, prekeys
+//!  connected ─▶ epoch ─▶ quiet sessions ─▶ conversations ─▶ logs ─▶ acknowledgements ─▶ receipts
+//!            ─▶ devices, prekeys
 //! ```
 //!
 //! The relay delivers messages by itself; this is the rest: logs that have grown, receipts that
@@ -14,6 +15,7 @@ use chat_core::frame::ClientFrame;
 use chat_core::id::ConversationId;
 use chat_core::receipt::Sequence;
 
+use crate::ageing;
 use crate::error::Result;
 use crate::hub::Hub;
 use crate::membership::catch_up;
@@ -33,6 +35,7 @@ const EPOCH: &str = "relay_epoch";
 /// What may pass; then the connection is not worth keeping.
 pub(crate) async fn resume(hub: &Hub, epoch: u64) -> Result<Vec<ClientFrame>> {
     let occasion = note_epoch(hub, epoch).await?;
+    ageing::tidy(hub).await?;
     let listed = list_conversations(hub).await?;
     catch_up_all(hub, &listed).await?;
     let mut frames = unacknowledged(hub, &listed).await?;

@@ -23,6 +23,7 @@ use chat_crypto::session::{Local, Sessions};
 use rand_core::CryptoRng;
 use rusqlite::Transaction;
 
+use crate::ageing::Age;
 use crate::context::Own;
 use crate::error::{Error, Kind, Result};
 use crate::recipients::{self, AccountRecipient, Bundles, DeviceRecipient, Recipients};
@@ -48,6 +49,20 @@ pub(crate) enum Step {
     Refused(MessageId, Kind),
 }
 
+/// A step, and what is to be known of it.
+#[derive(Debug)]
+pub(crate) struct Advance {
+    pub(crate) step: Step,
+    /// Devices whose sessions were sent on and grow old.
+    pub(crate) old: Vec<DeviceAddress>,
+}
+
+impl From<Step> for Advance {
+    fn from(step: Step) -> Self {
+        Self { step, old: Vec::new() }
+    }
+}
+
 /// Makes the next step with the oldest unsent message of a conversation.
 pub(crate) fn advance(
     tx: &Transaction<'_>,
@@ -56,14 +71,16 @@ pub(crate) fn advance(
     bundles: &Bundles,
     now: Timestamp,
     rng: &mut impl CryptoRng,
-) -> Result<Step> {
-    let Some(oldest) = outbox::oldest(tx, conversation)? else { return Ok(Step::Idle) };
+) -> Result<Advance> {
+    let Some(oldest) = outbox::oldest(tx, conversation)? else { return Ok(Step::Idle.into()) };
     if let Some(envelope) = oldest.envelope {
-        return Ok(Step::Send(oldest.message, Box::new(envelope)));
+        return Ok(Step::Send(oldest.message, Box::new(envelope)).into());
     }
     let message = messages::load(tx, oldest.message)?.ok_or(Kind::Internal)?;
     match seal_message(tx, own, &message, bundles, now, rng) {
-        Err(error) if is_about_this_message(&error) => Ok(Step::Refused(message.id, error.kind())),
+        Err(error) if is_about_this_message(&error) => {
+            Ok(Step::Refused(message.id, error.kind()).into())
+        }
         outcome => outcome,
     }
 }
@@ -83,11 +100,11 @@ fn seal_message(
     bundles: &Bundles,
     now: Timestamp,
     rng: &mut impl CryptoRng,
-) -> Result<Step> {
+) -> Result<Advance> {
     let row = conversations::load(tx, message.conversation)?.ok_or(Kind::NotAMember)?;
     check_may_post(own, &row.membership, row.standing)?;
     let recipients = match recipients::of(tx, own, &row.membership)? {
-        Recipients::Unknown(accounts) => return Ok(Step::Lists(accounts)),
+        Recipients::Unknown(accounts) => return Ok(Step::Lists(accounts).into()),
         recipients => recipients,
     };
     let counted = counted(tx, message)?;
@@ -95,13 +112,15 @@ fn seal_message(
     let content = content(own, message, counted)?;
     let signer = (header.suite == Suite::Signed).then_some(&*own.device);
     let mut sealed = seal(&header, &content, signer, rng).map_err(refused)?;
-    let mut advanced = Vec::new();
+    let (mut advanced, mut old) = (Vec::new(), Vec::new());
     match recipients {
         Recipients::Devices(devices) => {
             let ready = match ready_sessions(tx, own, &devices, bundles, now, rng)? {
                 Ok(ready) => ready,
-                Err(missing) => return Ok(Step::Bundles(missing)),
+                Err(missing) => return Ok(Step::Bundles(missing).into()),
             };
+            let aged = ready.iter().filter(|sessions| Age::of(sessions, now) == Age::Old);
+            old.extend(aged.map(Sessions::theirs));
             for (recipient, sessions) in devices.iter().zip(&ready) {
                 let wrapped = sealed.wrap_for_device(sessions, recipient.lists, now, rng);
                 advanced.push(wrapped.map_err(refused)?);
@@ -124,7 +143,7 @@ fn seal_message(
     conversations::set_sent(tx, message.conversation, counted.0, binding)?;
     messages::sealed(tx, message.id, counted, header.membership_index, header.suite)?;
     outbox::seal(tx, message.id, &envelope)?;
-    Ok(Step::Send(message.id, Box::new(envelope)))
+    Ok(Advance { step: Step::Send(message.id, Box::new(envelope)), old })
 }
 
 fn check_may_post(own: &Own, membership: &Membership, standing: Standing) -> Result<()> {
@@ -173,8 +192,8 @@ fn content(own: &Own, message: &MessageRow, counted: (u64, Digest)) -> Result<Co
     })
 }
 
-/// The sessions with each device, started with its bundle where there is none; or the devices
-/// whose bundle is missing.
+/// The sessions with each device, started with its bundle where there is none or it is too old; or
+/// the devices whose bundle is missing.
 fn ready_sessions(
     tx: &Transaction<'_>,
     own: &Own,
@@ -188,7 +207,7 @@ fn ready_sessions(
     for device in devices {
         let address = device.certificate.address;
         let known = sessions::load(tx, address)?;
-        if known.has_active() {
+        if Age::of(&known, now) != Age::Gone {
             ready.push(known);
         } else if let Some(bundle) = bundles.get(&address) {
             let started = known

@@ -20,7 +20,7 @@ use crate::membership::catch_up;
 use crate::message::Status;
 use crate::outbox::{self, Remedy};
 use crate::recipients::Bundles;
-use crate::sealing::{self, Step};
+use crate::sealing::{self, Advance, Step};
 use crate::store::{conversations, outbox as rows, peers};
 use crate::sync::{is_about_us, learn, pass_over};
 
@@ -57,11 +57,12 @@ async fn attempt(hub: &Hub, conversation: ConversationId) -> Result<Step> {
     loop {
         let (own, now, mut rng) = (hub.context.own.clone(), hub.now(), hub.context.rng());
         let at_hand = bundles.clone();
-        let step = hub
+        let Advance { step, old } = hub
             .context
             .store
             .write(move |tx| sealing::advance(tx, &own, conversation, &at_hand, now, &mut rng))
             .await?;
+        old.into_iter().for_each(|device| hub.warn_of_age(device));
         rounds += 1;
         if rounds > ROUNDS && matches!(step, Step::Lists(_) | Step::Bundles(_)) {
             return Err(Kind::Unavailable.into());

@@ -33,7 +33,7 @@ use crate::message::Draft;
 use crate::opening::{self, Arrival, Outcome};
 use crate::random::{Randomness, Rng};
 use crate::recipients::Bundles;
-use crate::sealing::{self, Step};
+use crate::sealing::{self, Advance, Step};
 use crate::store::account::{self, AccountRow, AccountState};
 use crate::store::{Place, Store, StoreKey, conversations, cursors, messages, prekeys, receipts};
 use crate::{membership, outbox};
@@ -206,8 +206,17 @@ impl Person {
 
     /// Makes one step with the oldest unsent message, with the bundles at hand.
     pub(crate) async fn step(&self, conversation: ConversationId, bundles: &Bundles) -> Step {
+        self.step_at(conversation, bundles, NOW).await.step
+    }
+
+    pub(crate) async fn step_at(
+        &self,
+        conversation: ConversationId,
+        bundles: &Bundles,
+        now: Timestamp,
+    ) -> Advance {
         let bundles = bundles.clone();
-        self.write(move |tx, own, rng| sealing::advance(tx, own, conversation, &bundles, NOW, rng))
+        self.write(move |tx, own, rng| sealing::advance(tx, own, conversation, &bundles, now, rng))
             .await
     }
 
@@ -222,18 +231,7 @@ impl Person {
             Step::Bundles(missing) => missing,
             other => panic!("{other:?}"),
         };
-        let mut bundles = Bundles::new();
-        for address in missing {
-            let other = others.iter_mut().find(|other| other.own.address == address).unwrap();
-            let list = chat_core::device::AccountDevices::verify(
-                other.own.account(),
-                other.published.clone(),
-            );
-            let bundle = other.bundle();
-            let list = list.unwrap();
-            let certificate = list.active_device(address.device).unwrap();
-            bundles.insert(address, bundle.verify(certificate).unwrap());
-        }
+        let bundles = bundles_of(missing, others);
         match self.step(conversation, &bundles).await {
             Step::Send(id, envelope) => (id, *envelope),
             other => panic!("{other:?}"),
@@ -284,6 +282,21 @@ impl Person {
     pub(crate) async fn applied(&self, conversation: ConversationId) -> u64 {
         self.write(move |tx, _, _| cursors::applied(tx, conversation)).await
     }
+}
+
+/// Bundles for these devices of `others`, as the relay hands them out.
+pub(crate) fn bundles_of(missing: Vec<DeviceAddress>, others: &mut [&mut Person]) -> Bundles {
+    let mut bundles = Bundles::new();
+    for address in missing {
+        let other = others.iter_mut().find(|other| other.own.address == address).unwrap();
+        let list =
+            chat_core::device::AccountDevices::verify(other.own.account(), other.published.clone());
+        let bundle = other.bundle();
+        let list = list.unwrap();
+        let certificate = list.active_device(address.device).unwrap();
+        bundles.insert(address, bundle.verify(certificate).unwrap());
+    }
+    bundles
 }
 
 /// Lets everybody meet, and begins a group of them with the first as its admin.

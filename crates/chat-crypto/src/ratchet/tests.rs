@@ -9,6 +9,7 @@ use crate::aead::NotAuthentic;
 use crate::secret::SecretBytes;
 use crate::snapshot;
 
+mod hostile;
 mod post_quantum;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -204,24 +205,6 @@ fn a_chain_at_its_end_seals_nothing_until_it_is_answered() {
     pair.alice.hears(&answer).unwrap();
 
     assert!(!pair.alice.says(b"a new chain").is_empty());
-}
-
-#[test]
-fn a_ratchet_key_of_small_order_is_refused() {
-    let mut pair = Pair::new(13);
-    let answer = pair.bob.says(b"answer");
-    pair.alice.hears(&answer).unwrap();
-    let began = pair.alice.says(b"begins a chain");
-    // Alice, who knows her keys, announces a ratchet key that agrees with everything.
-    let forged = |ratchet_key| {
-        let header = Header { ratchet_key, previous: 1, number: 1, carries: Carries::Nothing };
-        forge(pair.alice.sending(), header, &[])
-    };
-    let [zero, ours] = [AgreementKey::from_bytes([0; 32]), pair.alice.sending().ours.public()];
-
-    assert_eq!(pair.bob.hears(&forged(zero)), Err(NotAuthentic));
-    assert_eq!(pair.bob.hears(&forged(ours)), Ok(b"forged".to_vec()));
-    assert_eq!(pair.bob.hears(&began), Ok(b"begins a chain".to_vec()));
 }
 
 #[test]

@@ -283,6 +283,127 @@ fn a_conversation_goes_on_from_snapshots() {
     assert_eq!(bob.hears(&alice, &skipped), Ok(b"skipped".to_vec()));
 }
 
+/// What a store that was restored from a copy leads to. Nothing that was lost comes back, and
+/// nobody is deceived: but two texts were sealed under one key.
+#[test]
+fn a_session_rolled_back_opens_again_and_what_it_seals_is_refused() {
+    let (mut alice, mut bob) = friends(27);
+    let copies = [alice.sessions.clone(), bob.sessions.clone()];
+    let message = alice.says(b"before");
+    bob.hears(&alice, &message).unwrap();
+
+    bob.sessions = copies[1].clone();
+    assert_eq!(bob.hears(&alice, &message), Ok(b"before".to_vec()), "as if for the first time");
+    alice.sessions = copies[0].clone();
+    let again = alice.says(b"after!");
+    assert_eq!(bob.hears(&alice, &again).err(), NOT_AUTHENTIC, "its number has been");
+
+    // The remedy: both understand each other on a new session.
+    let later = alice.now.after(SECOND);
+    (alice.now, bob.now) = (later, later);
+    alice.start_with(&bob, &without_one_time(&bob)).unwrap();
+    let anew = alice.says(b"anew");
+    assert_eq!(bob.hears(&alice, &anew), Ok(b"anew".to_vec()));
+}
+
+#[test]
+fn sessions_swapped_with_those_of_another_peer_open_and_seal_nothing() {
+    let (mut alice, mut bob) = friends(28);
+    let mut carol = Person::new(79, 1);
+    carol.sessions = Sessions::new(alice.address);
+    let with_bob = std::mem::replace(&mut alice.sessions, Sessions::new(carol.address));
+    alice.start(&carol);
+    let hello = alice.says(b"hello");
+    carol.hears(&alice, &hello).unwrap();
+    let (from_bob, from_carol) = (bob.says(b"from bob"), carol.says(b"from carol"));
+
+    // Alice's store holds the sessions with Bob where those with Carol should be.
+    let with_carol = std::mem::replace(&mut alice.sessions, with_bob);
+    assert_eq!(alice.sessions.theirs(), bob.address, "a snapshot says whose it is");
+    assert_eq!(alice.hears(&carol, &from_carol).err(), NOT_AUTHENTIC);
+    assert_eq!(alice.hears(&carol, &from_bob).err(), NOT_AUTHENTIC);
+    let for_carol = alice.says(b"for carol");
+    assert_eq!(carol.hears(&alice, &for_carol).err(), NOT_AUTHENTIC);
+    assert_eq!(alice.start_with(&carol, &carol.bundle()), Err(SessionError::WrongDevice));
+
+    alice.sessions = with_carol;
+    assert_eq!(alice.hears(&carol, &from_carol), Ok(b"from carol".to_vec()));
+}
+
+#[test]
+fn skipped_keys_go_after_a_week_from_every_session_whatever_is_opened() {
+    let (mut alice, mut bob) = friends(29);
+    let skip = |alice: &mut Person, bob: &mut Person| {
+        let missing = alice.says(b"missing");
+        let message = alice.says(b"here");
+        bob.hears(alice, &message).unwrap();
+        missing
+    };
+    let old = skip(&mut alice, &mut bob);
+    let later = alice.now.after(SECOND);
+    (alice.now, bob.now) = (later, later);
+    alice.start_with(&bob, &without_one_time(&bob)).unwrap();
+    let new = skip(&mut alice, &mut bob);
+    let with_keys = bob.sessions.to_snapshot().len();
+
+    bob.now = later.after(Duration::from_secs(7 * 24 * 3600));
+    bob.sessions = bob.sessions.tidied(bob.now);
+
+    assert!(bob.sessions.to_snapshot().len() < with_keys - 150);
+    bob.now = later;
+    for missing in [old, new] {
+        assert_eq!(bob.hears(&alice, &missing).err(), NOT_AUTHENTIC);
+    }
+}
+
+#[test]
+fn a_clock_set_back_neither_panics_nor_keeps_sessions_for_longer() {
+    let (mut alice, mut bob) = friends(30);
+    let late = alice.says(b"late");
+    alice.now = alice.now.after(SECOND);
+    alice.start_with(&bob, &without_one_time(&bob)).unwrap();
+    let again = alice.says(b"again");
+    bob.hears(&alice, &again).unwrap();
+
+    let correct = Timestamp::from_millis(1_000_000);
+    (alice.now, bob.now) = (correct, correct);
+    let answer = bob.says(b"answer");
+    alice.hears(&bob, &answer).unwrap();
+    assert_eq!(alice.sessions.pq_age(correct), Some(Duration::ZERO));
+    assert!(bob.tries(&alice, &late, AD).is_ok());
+    bob.now = correct.after(INACTIVE_KEPT_FOR);
+
+    assert_eq!(bob.tries(&alice, &late, AD).err(), NOT_AUTHENTIC);
+    assert_eq!(bob.sessions.pq_age(bob.now), Some(INACTIVE_KEPT_FOR));
+    bob.now = Timestamp::from_millis(0);
+    assert!(!bob.says(b"in the year 1970").is_empty());
+}
+
+#[test]
+fn the_age_of_the_newest_secret_is_shown_and_a_new_session_has_none() {
+    let (mut alice, bob) = friends(31);
+    let week = Duration::from_secs(7 * 24 * 3600);
+    let later = alice.now.after(week);
+
+    assert_eq!(Sessions::new(bob.address).pq_age(later), None);
+    assert_eq!(alice.sessions.pq_age(later), Some(week));
+    alice.now = later;
+    alice.start_with(&bob, &without_one_time(&bob)).unwrap();
+
+    assert_eq!(alice.sessions.pq_age(later), Some(Duration::ZERO));
+}
+
+#[test]
+fn the_longest_wrap_fits() {
+    let (mut alice, bob) = strangers(32, 0);
+    alice.start(&bob);
+
+    let message = alice.says(&[0; CARRIED_BYTES]);
+
+    assert_eq!(message.len(), 2920);
+    assert!(message.len() <= WRAP_BYTES_MAX);
+}
+
 #[test]
 fn a_snapshot_of_an_unknown_version_is_refused() {
     let (alice, _) = friends(19);

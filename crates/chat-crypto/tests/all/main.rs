@@ -19,6 +19,7 @@ mod keyring_spec;
 mod keyrings;
 mod linking;
 mod linking_spec;
+mod olm;
 mod people;
 mod session_vectors;
 mod spec;

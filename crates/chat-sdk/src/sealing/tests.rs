@@ -4,9 +4,10 @@ use chat_core::membership::{Allowed, Change, Policy};
 use chat_core::reject::{Reject, RejectCode};
 
 use super::*;
+use crate::ageing::{REPLACE_AFTER, WARN_AFTER};
 use crate::message::{Draft, Status};
 use crate::outbox::{self, Remedy};
-use crate::stage::{Person, alice_and_bob, file, group, words};
+use crate::stage::{Person, alice_and_bob, bundles_of, file, group, later, words};
 use crate::store::{Place, peers};
 
 #[tokio::test]
@@ -209,6 +210,44 @@ async fn a_message_that_is_too_long_moves_no_ratchet() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_not_renewed_for_a_week_is_told_of_and_sent_on() {
+    let (alice, mut bob, chat) = alice_and_bob().await;
+    said(&alice, chat, &mut bob).await;
+    let almost = later(WARN_AFTER - std::time::Duration::from_millis(1));
+    alice.says(chat, "again").await;
+
+    let fresh = alice.step_at(chat, &Bundles::new(), almost).await;
+    assert!(matches!(fresh.step, Step::Send(..)) && fresh.old.is_empty());
+    alice.is_told(sent(&fresh), 2).await;
+    alice.says(chat, "and again").await;
+    let old = alice.step_at(chat, &Bundles::new(), later(WARN_AFTER)).await;
+
+    assert!(matches!(old.step, Step::Send(..)));
+    assert_eq!(old.old, [bob.own.address]);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_on_a_session_that_was_not_renewed_for_a_month() {
+    let (alice, mut bob, chat) = alice_and_bob().await;
+    said(&alice, chat, &mut bob).await;
+    let before = snapshot(&alice, &bob).await;
+    let too_late = later(REPLACE_AFTER);
+    alice.says(chat, "long ago").await;
+
+    let refused = alice.step_at(chat, &Bundles::new(), too_late).await;
+    let Step::Bundles(missing) = refused.step else { panic!("{:?}", refused.step) };
+    assert_eq!(missing, [bob.own.address]);
+    assert_eq!(snapshot(&alice, &bob).await, before);
+    let bundles = bundles_of(missing, &mut [&mut bob]);
+    let renewed = alice.step_at(chat, &bundles, too_late).await;
+
+    let Step::Send(_, envelope) = renewed.step else { panic!("{:?}", renewed.step) };
+    assert!(renewed.old.is_empty());
+    let opened = bob.opens_at(2, &envelope, too_late).await;
+    assert_eq!(words(&opened).as_deref(), Some("long ago"));
+}
+
+#[tokio::test]
 async fn two_processes_that_seal_at_once_send_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alice.store");
@@ -253,4 +292,17 @@ async fn snapshot(person: &Person, other: &Person) -> Vec<u8> {
     let theirs = other.own.address;
     let sessions = person.write(move |tx, _, _| sessions::load(tx, theirs)).await;
     sessions.to_snapshot().to_vec()
+}
+
+/// Alice has said something, and the relay and Bob have it.
+async fn said(alice: &Person, chat: ConversationId, bob: &mut Person) {
+    let message = alice.says(chat, "hello").await;
+    let (_, envelope) = alice.seals(chat, &mut [bob]).await;
+    alice.is_told(message, 1).await;
+    bob.opens(1, &envelope).await;
+}
+
+fn sent(advance: &Advance) -> MessageId {
+    let Step::Send(id, _) = &advance.step else { panic!("{:?}", advance.step) };
+    *id
 }

@@ -3,7 +3,6 @@
 //! A set is written before it is uploaded, with the bytes of the upload, so that a retry after a
 //! crash uploads the same set.
 
-use chat_core::codec::Digest;
 use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use zeroize::Zeroizing;
@@ -121,17 +120,4 @@ pub fn forget_older(tx: &Transaction<'_>, before: Timestamp) -> Result<usize> {
          WHERE created_at < ?1 AND number < (SELECT max(number) FROM prekey_sets)",
         [millis(before)],
     )?)
-}
-
-/// Notes a handshake over a last-resort prekey; tells whether it is the first of its kind.
-///
-/// # Errors
-///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn is_first_handshake(tx: &Transaction<'_>, set: u32, handshake: Digest) -> Result<bool> {
-    let added = tx.execute(
-        "INSERT OR IGNORE INTO last_resort_handshakes (handshake, set_number) VALUES (?1, ?2)",
-        params![handshake.as_bytes(), set],
-    )?;
-    Ok(added == 1)
 }

@@ -10,20 +10,36 @@ use zeroize::Zeroizing;
 
 use super::columns::{blob, millis};
 use super::unreadable;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 
 /// All sessions with `theirs`; none yet, if there are none.
 ///
 /// # Errors
 ///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed), also if the row holds another device's.
 pub fn load(tx: &Transaction<'_>, theirs: DeviceAddress) -> Result<Sessions> {
     let snapshot: Option<Vec<u8>> = tx
         .prepare_cached("SELECT snapshot FROM sessions WHERE account = ?1 AND device = ?2")?
         .query_row(params![theirs.account.as_bytes(), theirs.device.as_bytes()], |row| row.get(0))
         .optional()?;
     let Some(snapshot) = snapshot.map(Zeroizing::new) else { return Ok(Sessions::new(theirs)) };
-    Sessions::from_snapshot(&snapshot).map_err(unreadable)
+    let sessions = Sessions::from_snapshot(&snapshot).map_err(unreadable)?;
+    // SECURITY: a row that was moved would have us seal for one device under another's keys.
+    if sessions.theirs() == theirs { Ok(sessions) } else { Err(Kind::StoreFailed.into()) }
+}
+
+/// The devices whose sessions were last stored before `before`.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn quiet_since(tx: &Transaction<'_>, before: Timestamp) -> Result<Vec<DeviceAddress>> {
+    let mut statement =
+        tx.prepare_cached("SELECT account, device FROM sessions WHERE updated_at < ?1")?;
+    let rows = statement.query_map([millis(before)], |row| {
+        Ok(DeviceAddress { account: blob(row, "account")?, device: blob(row, "device")? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Stores all sessions with a device in place of those before.

@@ -237,20 +237,21 @@ async fn the_newest_prekeys_outlive_their_age() {
 }
 
 #[tokio::test]
-async fn a_last_resort_handshake_counts_once() {
+async fn sessions_that_stand_in_the_place_of_another_devices_are_not_used() {
     let store = Store::in_memory().await.unwrap();
-    let handshake = chat_core::codec::Digest::of(b"wrap");
+    let (theirs, other) =
+        (somebody(), DeviceAddress { device: DeviceId::from_bytes([9; 16]), ..somebody() });
 
-    let firsts = store
+    let loaded = store
         .write(move |tx| {
-            prekeys::insert(tx, 1, b"secrets", Some(b"upload"), Timestamp::from_millis(1))?;
-            let first = prekeys::is_first_handshake(tx, 1, handshake)?;
-            Ok([first, prekeys::is_first_handshake(tx, 1, handshake)?])
+            sessions::save(tx, &Sessions::new(theirs), Timestamp::from_millis(1))?;
+            tx.execute("UPDATE sessions SET device = ?1", [other.device.as_bytes()])?;
+            Ok(sessions::load(tx, other).map(drop).map_err(|error| error.kind()))
         })
         .await
         .unwrap();
 
-    assert_eq!(firsts, [true, false]);
+    assert_eq!(loaded, Err(Kind::StoreFailed));
 }
 
 #[tokio::test]

@@ -38,12 +38,6 @@ CREATE TABLE prekey_sets (
     created_at INTEGER NOT NULL
 ) STRICT;
 
--- Handshakes over last-resort prekeys, so that none is taken twice while the set is kept.
-CREATE TABLE last_resort_handshakes (
-    handshake  BLOB    PRIMARY KEY,  -- digest of the wrap
-    set_number INTEGER NOT NULL REFERENCES prekey_sets (number) ON DELETE CASCADE
-) STRICT, WITHOUT ROWID;
-
 -- Other people: the identity key first seen, and the newest device list.
 CREATE TABLE peers (
     account          BLOB    PRIMARY KEY CHECK (length(account) = 16),
