@@ -28,6 +28,7 @@ use chat_core::prekey::VerifiedBundle;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::erasure::{erased, erases};
 use crate::identity::DeviceSecrets;
 use crate::kdf;
 use crate::prekey::PrekeySecrets;
@@ -44,6 +45,8 @@ const NO_ONE_TIME: u16 = 0xffff;
 
 /// What a handshake gives: the key a session starts from, once.
 pub(crate) struct SessionKey(pub(crate) SecretBytes<32>);
+
+erases!(SessionKey, SessionKey(key) => { erased(key) });
 
 /// Why a handshake gave nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

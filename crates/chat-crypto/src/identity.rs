@@ -27,6 +27,7 @@ use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::erasure::{erased, erases};
 use crate::secret::{AgreementSecret, NotContributory, SecretBytes, SharedSecret};
 use crate::snapshot::{self, SnapshotError};
 
@@ -34,8 +35,9 @@ const IDENTITY_SNAPSHOT: u8 = 1;
 const DEVICE_SNAPSHOT: u8 = 1;
 
 /// The secret half of an account's identity key.
-#[derive(Clone)]
 pub struct IdentitySecret(SigningKey);
+
+erases!(IdentitySecret, IdentitySecret(signing) => { erased(signing) });
 
 impl IdentitySecret {
     /// Draws a new one.
@@ -97,11 +99,15 @@ impl fmt::Debug for IdentitySecret {
 }
 
 /// The secrets of one installation: it signs with one and agrees on sessions with the other.
-#[derive(Clone)]
 pub struct DeviceSecrets {
     signing: SigningKey,
     agreement: AgreementSecret,
 }
+
+erases!(DeviceSecrets, DeviceSecrets { signing, agreement } => {
+    erased(signing);
+    erased(agreement);
+});
 
 #[derive(Encode, Decode)]
 #[cbor(map)]

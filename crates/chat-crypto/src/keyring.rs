@@ -26,11 +26,12 @@ use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 pub use self::lock::KeyringLock;
 use self::opener::Opener;
 use crate::backup::BackupKey;
+use crate::erasure::{erased, erases};
 use crate::identity::IdentitySecret;
 use crate::recovery::RecoveryPhrase;
 use crate::snapshot::{self, SnapshotError};
@@ -94,6 +95,15 @@ pub struct Keyring {
     older_backup: Vec<Box<BackupKey>>,
     backup: Box<BackupKey>,
 }
+
+erases!(Keyring, Keyring { identity, older, current, older_backup, backup } => {
+    const fn each(_: &Vec<Box<impl ZeroizeOnDrop>>) {}
+    erased(&**identity);
+    each(older);
+    erased(&**current);
+    each(older_backup);
+    erased(&**backup);
+});
 
 impl Keyring {
     /// A keyring with its first envelope keys, and the first backup key drawn.

@@ -49,6 +49,7 @@ pub mod attachment;
 pub mod backup;
 pub mod emoji;
 pub mod envelope;
+mod erasure;
 mod handshake;
 pub mod identity;
 mod kdf;

@@ -21,8 +21,9 @@ use chat_core::prekey::{OneTimePrekey, PrekeySet, PrekeyUpload, VERSION};
 use chat_core::time::Timestamp;
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use crate::erasure::{erased, erases};
 use crate::identity::DeviceSecrets;
 use crate::secret::{AgreementSecret, KemSecret};
 use crate::snapshot::{self, SnapshotError};
@@ -30,7 +31,7 @@ use crate::snapshot::{self, SnapshotError};
 const SNAPSHOT: u8 = 1;
 
 /// The secrets of one prekey set.
-#[derive(Clone, Encode, Decode)]
+#[derive(Encode, Decode)]
 #[cbor(map)]
 pub struct PrekeySecrets {
     #[n(0)]
@@ -47,7 +48,7 @@ pub struct PrekeySecrets {
 }
 
 /// The secrets of a one-time prekey.
-#[derive(Clone, Encode, Decode)]
+#[derive(Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct OneTimeSecret {
     #[n(0)]
@@ -55,6 +56,21 @@ pub(crate) struct OneTimeSecret {
     #[n(1)]
     pub(crate) kem: KemSecret,
 }
+
+erases!(
+    PrekeySecrets,
+    PrekeySecrets { number: _, created_at: _, signed, last_resort, one_time } => {
+        erased(signed);
+        erased(last_resort);
+        const fn each(_: &BTreeMap<u16, Box<impl ZeroizeOnDrop>>) {}
+        each(one_time);
+    }
+);
+
+erases!(OneTimeSecret, OneTimeSecret { agreement, kem } => {
+    erased(agreement);
+    erased(kem);
+});
 
 impl PrekeySecrets {
     /// Draws a set with `one_time` one-time prekeys, at most [`ONE_TIME_PREKEYS_MAX`], and signs

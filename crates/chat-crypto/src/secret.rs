@@ -16,6 +16,8 @@ use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
+use crate::erasure::{erased, erases};
+
 /// How long a ciphertext of ML-KEM-1024 is.
 pub(crate) const KEM_CIPHERTEXT_BYTES: usize = 1568;
 
@@ -88,6 +90,8 @@ pub(crate) struct AgreementSecret {
     public: AgreementKey,
 }
 
+erases!(AgreementSecret, AgreementSecret { secret, public: _ } => { erased(secret) });
+
 impl AgreementSecret {
     pub(crate) fn generate(rng: &mut impl CryptoRng) -> Self {
         let secret = StaticSecret::random_from_rng(rng);
@@ -151,9 +155,11 @@ pub(crate) struct MalformedKemKey;
 ///
 /// A seed is always a valid key and a fiftieth of the expanded form, which is computed when it is
 /// needed: once, since each of these keys opens few handshakes.
-#[derive(Clone, Debug, Encode, Decode)]
+#[derive(Debug, Encode, Decode)]
 #[cbor(transparent)]
 pub(crate) struct KemSecret(#[n(0)] SecretBytes<64>);
+
+erases!(KemSecret, KemSecret(seed) => { erased(seed) });
 
 impl KemSecret {
     pub(crate) fn generate(rng: &mut impl CryptoRng) -> Self {

@@ -32,6 +32,8 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq as _;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use crate::erasure::{erased, erases};
+
 pub use self::epoch::EnvelopeSecrets;
 
 /// How many bytes a wrap carries.
@@ -137,6 +139,8 @@ pub(crate) struct Carried {
     pub(crate) secret: MessageSecret,
     pub(crate) lists: ListNumbers,
 }
+
+erases!(Carried, Carried { secret, lists: _ } => { erased(secret) });
 
 impl Carried {
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {

@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 
 use super::opener::{self, Kind, Opener, SEALED_KEY_BYTES};
 use super::{Keyring, KeyringError};
+use crate::erasure::{erased, erases};
 use crate::recovery::RecoveryPhrase;
 use crate::secret::SecretBytes;
 use crate::snapshot::{self, SnapshotError};
@@ -79,6 +80,8 @@ pub struct KeyringLock {
     #[n(3)]
     number: u64,
 }
+
+erases!(KeyringLock, KeyringLock { key, password: _, phrase: _, number: _ } => { erased(key) });
 
 impl KeyringLock {
     /// Draws a new lock that `export_key` and `phrase` open.

@@ -109,7 +109,9 @@ fn a_keyring_that_lacks_an_older_key_is_no_successor() {
     let first = copy(&alice.keyring);
     alice.keyring.add_epoch(epoch(&alice, 2)).unwrap();
     alice.keyring.rotate_backup_key(&mut rng(6)).unwrap();
-    let other_identity = Person::with_epoch(first.current_envelope_secrets().clone(), &mut rng(8));
+    let same_epoch = first.current_envelope_secrets().to_snapshot();
+    let same_epoch = EnvelopeSecrets::from_snapshot(&same_epoch).unwrap();
+    let other_identity = Person::with_epoch(same_epoch, &mut rng(8));
     let mut other_backup = copy(&alice.keyring);
     other_backup.rotate_backup_key(&mut rng(9)).unwrap();
     let mut fork = copy(&alice.keyring);

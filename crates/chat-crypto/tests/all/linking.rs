@@ -9,12 +9,14 @@ use chat_core::codec::Digest;
 use chat_core::device::{AccountDevices, DeviceCertificate};
 use chat_core::signed::{Unverified, VerifyError};
 use chat_core::time::Timestamp;
+use chat_crypto::identity::DeviceSecrets;
 use chat_crypto::keyring::{Keyring, KeyringError};
 use chat_crypto::linking::{
     Admission, Admitted, Candidate, Comparing, Existing, LIFETIME, LinkCode, LinkError,
     MESSAGE_BYTES_MAX, New, Role, Showing,
 };
 use chat_crypto::snapshot::SnapshotError;
+use chat_crypto::wrap::EnvelopeSecrets;
 
 use crate::household::{Household, NewDevice, link, list, pair, scan, schemes};
 use crate::linking_spec as spec;
@@ -356,7 +358,8 @@ fn a_device_that_the_account_knows_is_not_admitted_again() {
     };
     let owner = &household.owner;
     let same_id = NewDevice { id: owner.address.device, ..NewDevice::new(5) };
-    let same_key = NewDevice { secrets: owner.device.clone(), ..NewDevice::new(6) };
+    let secrets = DeviceSecrets::from_snapshot(&owner.device.to_snapshot()).unwrap();
+    let same_key = NewDevice { secrets, ..NewDevice::new(6) };
 
     let refused = [same_id, same_key].map(|it| admit(&household, introduced(&it)).unwrap_err());
     assert_eq!(refused, [LinkError::DeviceKnown; 2]);
@@ -390,7 +393,8 @@ fn a_rolled_back_keyring_or_one_of_another_identity_is_refused() {
     let (admission, _) = link(&household, &device, pair::<New, Existing>(3));
 
     // Sealed by somebody who has the lock, for the same account, with another identity.
-    let epoch = household.owner.keyring.current_envelope_secrets().clone();
+    let epoch = household.owner.keyring.current_envelope_secrets().to_snapshot();
+    let epoch = EnvelopeSecrets::from_snapshot(&epoch).unwrap();
     let other = Person::with_epoch(epoch, &mut rng(8)).keyring;
     let foreign = household.lock.clone().reseal(&other, &mut rng(9)).unwrap();
 

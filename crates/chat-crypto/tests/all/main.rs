@@ -12,6 +12,8 @@ mod backups;
 mod collision;
 mod emoji_page;
 mod envelopes;
+#[cfg(target_os = "linux")]
+mod erasure;
 mod forged_wraps;
 mod forgeries;
 mod household;
@@ -19,6 +21,8 @@ mod keyring_spec;
 mod keyrings;
 mod linking;
 mod linking_spec;
+#[cfg(target_os = "linux")]
+mod memory;
 mod olm;
 mod people;
 mod session_vectors;

@@ -17,7 +17,7 @@ use chat_crypto::prekey::PrekeySecrets;
 use chat_crypto::session::{Local, Sessions};
 use chat_crypto::wrap::EnvelopeSecrets;
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng as _;
+use rand_core::{CryptoRng, SeedableRng as _};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 pub(crate) const LISTS: ListNumbers = ListNumbers { recipient: 3, sender: 7 };
@@ -56,10 +56,13 @@ impl Person {
 
     /// Somebody with an RSA key too; the same account every time.
     pub(crate) fn with_rsa() -> Self {
-        Self::with_epoch(RSA_EPOCH.clone(), &mut rng(4097))
+        Self::with_epoch(
+            EnvelopeSecrets::from_snapshot(&RSA_EPOCH.to_snapshot()).unwrap(),
+            &mut rng(4097),
+        )
     }
 
-    pub(crate) fn with_epoch(epoch: EnvelopeSecrets, rng: &mut ChaCha20Rng) -> Self {
+    pub(crate) fn with_epoch(epoch: EnvelopeSecrets, rng: &mut impl CryptoRng) -> Self {
         let identity = IdentitySecret::generate(rng);
         let device = DeviceSecrets::generate(rng);
         let address = DeviceAddress { account: epoch.account(), device: DeviceId::random(rng) };

@@ -1,0 +1,82 @@
+//! Which types are secrets: all of them erase themselves, few of them can be copied.
+//!
+//! [`erases!`] says of a type that it is erased when it is dropped, and lets the compiler check it
+//! field by field: a field that is added has to be named, as a secret or as none. Types that derive
+//! `ZeroizeOnDrop` need no such line.
+//!
+//! | may be copied | why |
+//! |---|---|
+//! | `SecretBytes`, `AgreementSecret` | what ratchet states are made of |
+//! | ratchet and session states, their keys | a state is a value: the next one is made beside it and stored, then it is dropped |
+//! | `MessageSecret` | is wrapped for many, kept to wrap for one more, and shown to report a message |
+//! | `KeyringLock` | the next one is made beside it and stored with what it sealed |
+//! | `BackupKey`, `RecoveryPhrase` | is shown to the person, or handed to a worker, while the account keeps it |
+//!
+//! Every other secret moves and is never copied; the list below does not compile otherwise. What is
+//! erased is shown by `tests/all/erasure.rs`, which looks for secrets in the process's own memory.
+
+use zeroize::ZeroizeOnDrop;
+
+/// Declares that a type erases itself, and checks its fields: `pattern => checks`.
+macro_rules! erases {
+    ($type:ident, $pattern:pat => $checks:block) => {
+        impl zeroize::ZeroizeOnDrop for $type {}
+        const _: fn(&$type) = |$pattern| $checks;
+    };
+}
+pub(crate) use erases;
+
+/// Compiles for what erases itself.
+pub(crate) const fn erased<T: ZeroizeOnDrop + ?Sized>(_: &T) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compiles for a type that cannot be copied: for any other there are two traits to choose from.
+    macro_rules! not_clone {
+        ($($type:ty),* $(,)?) => {$(
+            const _: fn() = || {
+                trait Copied<T> {
+                    fn is() {}
+                }
+                impl<T: ?Sized> Copied<()> for T {}
+                struct AsClone;
+                impl<T: ?Sized + Clone> Copied<AsClone> for T {}
+                <$type as Copied<_>>::is();
+            };
+        )*};
+    }
+
+    not_clone!(
+        crate::handshake::SessionKey,
+        crate::identity::DeviceSecrets,
+        crate::identity::IdentitySecret,
+        crate::keyring::Keyring,
+        crate::prekey::OneTimeSecret,
+        crate::prekey::PrekeySecrets,
+        crate::secret::KemSecret,
+        crate::wrap::EnvelopeSecrets,
+    );
+
+    const fn erases<T: ZeroizeOnDrop>() {}
+
+    const _: () = {
+        erases::<crate::backup::BackupKey>();
+        erases::<crate::handshake::SessionKey>();
+        erases::<crate::identity::DeviceSecrets>();
+        erases::<crate::identity::IdentitySecret>();
+        erases::<crate::keyring::Keyring>();
+        erases::<crate::keyring::KeyringLock>();
+        erases::<crate::prekey::OneTimeSecret>();
+        erases::<crate::prekey::PrekeySecrets>();
+        erases::<crate::recovery::RecoveryPhrase>();
+        erases::<crate::secret::AgreementSecret>();
+        erases::<crate::secret::KemSecret>();
+        erases::<crate::secret::SecretBytes<32>>();
+        erases::<crate::secret::SharedSecret>();
+        erases::<crate::wrap::Carried>();
+        erases::<crate::wrap::EnvelopeSecrets>();
+        erases::<crate::wrap::MessageSecret>();
+    };
+}

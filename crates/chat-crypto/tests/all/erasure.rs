@@ -1,0 +1,142 @@
+//! Secrets that are gone: the process reads its own memory after they were dropped.
+//!
+//! ```text
+//!  a worker makes secrets, uses them, notes their first 16 bytes masked
+//!    while they live     every one is found        so the search finds what is there
+//!    after the drop      none is found             on the heap, in statics, anywhere but its stack
+//! ```
+//!
+//! The worker's stack is left out. Moving a value leaves its bytes where it was, which Rust neither
+//! prevents nor tells; there they stay until a later call is as deep. Whoever reads the stack of a
+//! running process reads the secrets in use as well. Linux only: the memory is read through
+//! `/proc/self/mem`, which takes no `unsafe`.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::sync::mpsc;
+use std::thread;
+
+use chat_core::id::{AccountId, DeviceAddress, DeviceId};
+use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
+use chat_crypto::keyring::Keyring;
+use chat_crypto::prekey::PrekeySecrets;
+use chat_crypto::recovery::RecoveryPhrase;
+use chat_crypto::wrap::{EnvelopeSecrets, MessageSecret};
+use rand_core::{TryCryptoRng, TryRng};
+
+use crate::memory::{Found, Needles, search};
+use crate::people::NOW;
+
+const STACK: usize = 2 << 20;
+/// What may lie above the first frame of the worker.
+const STACK_ABOVE: usize = 64 << 10;
+
+#[test]
+fn identity_and_device_secrets_leave_nothing() {
+    assert_erased(1, |noted, rng| {
+        let identity = IdentitySecret::generate(rng);
+        let device = DeviceSecrets::generate(rng);
+        let again = IdentitySecret::from_snapshot(&identity.to_snapshot()).unwrap();
+        let device = DeviceSecrets::from_snapshot(&device.to_snapshot()).unwrap();
+        noted.living(&again.to_snapshot());
+        noted.living(&device.to_snapshot());
+        Box::new((identity, again, device))
+    });
+}
+
+#[test]
+fn prekeys_leave_nothing() {
+    assert_erased(2, |noted, rng| {
+        let device = DeviceSecrets::generate(rng);
+        let address =
+            DeviceAddress { account: AccountId::random(rng), device: DeviceId::random(rng) };
+        let (mut prekeys, _) = PrekeySecrets::generate(&device, address, 1, 5, NOW, rng);
+        prekeys.spend(2);
+        let prekeys = PrekeySecrets::from_snapshot(&prekeys.to_snapshot()).unwrap();
+        noted.living(&prekeys.to_snapshot());
+        Box::new(prekeys)
+    });
+}
+
+#[test]
+fn envelope_secrets_and_keyrings_leave_nothing() {
+    assert_erased(3, |noted, rng| {
+        let account = AccountId::random(rng);
+        let identity = IdentitySecret::generate(rng);
+        let epoch = EnvelopeSecrets::generate(account, 1, rng);
+        noted.living(&identity.to_snapshot());
+        noted.living(&epoch.to_snapshot());
+        let keyring = Keyring::new(identity, epoch, rng);
+        let phrase = RecoveryPhrase::generate(rng);
+        let (sealed, lock) = keyring.seal(1, &[0xe1; 64], &phrase, rng);
+        noted.living(&lock.to_snapshot());
+        let (opened, _) = Keyring::open_with_phrase(&sealed, account, 1, &phrase).unwrap();
+        let again = Keyring::from_snapshot(&opened.to_snapshot()).unwrap();
+        Box::new((keyring, lock, again))
+    });
+}
+
+#[test]
+fn message_secrets_leave_nothing() {
+    assert_erased(4, |noted, rng| {
+        let secret = MessageSecret::generate(rng);
+        noted.one(secret.as_bytes());
+        Box::new((secret.clone(), secret))
+    });
+}
+
+/// Runs `work` in a thread of its own and looks for what it noted.
+fn assert_erased(seed: u64, work: fn(&mut Needles, &mut Splitmix) -> Box<dyn Any>) {
+    let (reports, reported) = mpsc::sync_channel(0);
+    let (go_on, waiting) = mpsc::sync_channel(0);
+    let worker = thread::Builder::new().stack_size(STACK).spawn(move || {
+        let mut needles = Needles::default();
+        let held = work(&mut needles, &mut Splitmix(seed));
+        reports.send((std::ptr::from_ref(&reports).addr(), needles)).unwrap();
+        waiting.recv().unwrap();
+        drop(held);
+        reports.send((0, Needles::default())).unwrap();
+        waiting.recv().unwrap();
+    });
+
+    let (on_stack, needles) = reported.recv().unwrap();
+    let stack = on_stack - STACK..on_stack + STACK_ABOVE;
+    let alive = search(&needles, &stack);
+    go_on.send(()).unwrap();
+    reported.recv().unwrap();
+    let left = search(&needles, &stack);
+    go_on.send(()).unwrap();
+    worker.unwrap().join().unwrap();
+
+    assert!(needles.len() > 0);
+    assert_eq!(alive.alive, needles.len(), "all are found while they live");
+    assert_eq!(left, Found::default(), "none is left");
+}
+
+/// A generator that keeps nothing of what it gives (splitmix64).
+struct Splitmix(u64);
+
+impl TryRng for Splitmix {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.try_next_u64().map(|word| (word >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let word = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Ok(word ^ (word >> 31))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(8) {
+            let word = self.try_next_u64()?.to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Splitmix {}
