@@ -33,6 +33,8 @@ const PART_CHUNKS: usize = 4;
 fn main() {
     let file = vec![0x5a; PART_CHUNKS * CHUNK_BYTES];
     println!("{:<54}{:>14}", "attachment, 4 MiB", "best");
+    // First, while the peak is low.
+    memory();
     primitives();
 
     throughput("sealed, four chunks at a time", || seal(&file, None));
@@ -44,7 +46,6 @@ fn main() {
     throughput("opened, four chunks at a time", || open(&description, &blob, part));
     throughput("opened, 4 096 bytes at a time", || open(&description, &blob, 4096));
     row("64 KiB from the middle", 20, || open_middle(&description, &blob));
-    peak();
 }
 
 /// What bounds it: each byte goes through both.
@@ -125,11 +126,39 @@ fn open_middle(description: &AttachmentDescription, blob: &[u8]) {
     part.finish().unwrap();
 }
 
-/// The most memory that this process had, most of it the blob to be opened.
-fn peak() {
+/// How much memory a file takes that is larger than everything before: nothing is kept of it, so
+/// it is sealed once for its description and once more to be opened as it comes.
+fn memory() {
+    const LARGE: u64 = 256 * 1024 * 1024;
+    let piece = vec![0x5a; PART_CHUNKS * CHUNK_BYTES];
+    // Not zeros, which would take no memory until they are written over.
+    let mut output = vec![1; PART_CHUNKS * SEALED_CHUNK_BYTES];
+    let mut opened = vec![1; PART_CHUNKS * CHUNK_BYTES];
+    let before = peak();
+    let mut pass = |mut opener: Option<AttachmentOpener>| {
+        let mut sealer = AttachmentSealer::new(LARGE, &mut ChaCha20Rng::seed_from_u64(1)).unwrap();
+        let mut input: &[u8] = &[];
+        while !sealer.is_done() {
+            let progress = sealer.seal(input, &mut output).unwrap();
+            let mut arrived = &output[..progress.written];
+            while let (Some(opener), false) = (&mut opener, arrived.is_empty()) {
+                arrived = &arrived[opener.open(arrived, &mut opened).unwrap().consumed..];
+            }
+            input = &piece;
+        }
+        opener.into_iter().for_each(|opener| opener.finish().unwrap());
+        sealer.finish().unwrap()
+    };
+    let description = pass(None);
+    pass(Some(AttachmentOpener::new(&description)));
+    println!("{:<54}{:>11} KiB", "256 MiB sealed and opened, beside the buffers", peak() - before);
+}
+
+/// The most memory that this process has had, in KiB.
+fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    println!("{:<54}{:>14}", "peak memory, with a blob of 4 MiB", peak.unwrap_or("unknown").trim());
+    peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 fn throughput<T>(name: &str, what: impl FnMut() -> T) {

@@ -104,7 +104,7 @@ impl AttachmentDescription {
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         // Enough for all runs: growing would leave copies of the key behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(128 + 24 * self.runs.len()));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(128 + 32 * self.runs.len()));
         // INVARIANT: writing to a Vec cannot fail, and no encoder here returns an error itself.
         let _ = Encoder::new(&mut *bytes).encode(self);
         bytes

@@ -12,7 +12,7 @@ use crate::snapshot::{self, SnapshotError};
 const BACKUP_KEY_SNAPSHOT: u8 = 1;
 
 /// The secret that a backup is sealed and opened with; lives in the account's keyring.
-#[derive(Clone, ZeroizeOnDrop)]
+#[derive(ZeroizeOnDrop)]
 pub struct BackupKey(SecretBytes<32>);
 
 impl BackupKey {

@@ -63,7 +63,7 @@ impl Description {
 
     /// Opens a blob, all of it, with the checks of §7.
     pub(crate) fn open(&self, blob: &[u8]) -> Option<Vec<u8>> {
-        let padded_length = padded_length(self.size as usize);
+        let padded_length = padded_length(self.size) as usize;
         let count = padded_length.div_ceil(CHUNK);
         if blob.len() != HEADER + padded_length + 16 * count
             || blob[..HEADER] != commitment(&self.key, self.size)
@@ -127,12 +127,12 @@ pub(crate) fn nonce(prefix: [u8; 7], number: usize, last: bool) -> [u8; 12] {
 /// §2
 pub(crate) fn pad(content: &[u8]) -> Vec<u8> {
     let mut padded = content.to_vec();
-    padded.resize(padded_length(content.len()), 0);
+    padded.resize(padded_length(content.len() as u64) as usize, 0);
     padded
 }
 
 /// §2
-pub(crate) fn padded_length(size: usize) -> usize {
+pub(crate) fn padded_length(size: u64) -> u64 {
     if size <= 4096 {
         return 4096;
     }

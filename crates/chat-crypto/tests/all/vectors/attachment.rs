@@ -41,8 +41,8 @@ fn attachments_are_as_written() {
     .into_iter()
     .map(|size: u64| {
         let blob = AttachmentSealer::new(size, &mut rng(1)).unwrap().blob_length();
-        let padded = spec::padded_length(size as usize);
-        assert_eq!(blob, (HEADER + padded + 16 * padded.div_ceil(CHUNK)) as u64);
+        let padded = spec::padded_length(size);
+        assert_eq!(blob, HEADER as u64 + padded + 16 * padded.div_ceil(CHUNK as u64));
         json!({ "size": size, "padded_size": padded, "blob_length": blob })
     })
     .collect();
