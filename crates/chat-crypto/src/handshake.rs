@@ -18,7 +18,7 @@
 //! agreement keys, prekey ids and the public keys themselves, ephemeral key, KEM key and
 //! ciphertext. So a header changed on the way, or keys shown to one side only, give two different
 //! secrets, without an assumption on the KEM beyond the secrecy of its result.
-//! Normative: `docs/protocol/handshake.md` §3.
+//! Normative: `docs/protocol/handshake.md` §3 and §4.
 
 use chat_core::codec::Digest;
 use chat_core::id::DeviceAddress;

@@ -14,7 +14,7 @@
 //! | [`padding`], [`wrap`] | the pieces of an envelope | `envelope.md` §4, §6 |
 //! | [`prekey`], `handshake` | what others start sessions from, and PQXDH | `handshake.md` |
 //! | [`session`], `ratchet` | sessions between two devices | `ratchet.md` |
-//! | [`snapshot`] | how secret state is written down | `ratchet.md` §8 |
+//! | [`snapshot`] | how secret state is written down | `ratchet.md` §9 |
 //!
 //! Absent on purpose: I/O, clocks and a random generator of its own. Randomness is always the last
 //! parameter, time the one before it, and every state change is a new value that the caller stores.

@@ -287,7 +287,8 @@ impl Sessions {
         if plaintext.len() > PLAINTEXT_BYTES_MAX {
             return Err(SessionError::TooLong);
         }
-        let active = self.active.as_ref().ok_or(SessionError::NoSession)?;
+        let mut next = self.tidied(now);
+        let active = next.active.as_ref().ok_or(SessionError::NoSession)?;
         let opening = active.unanswered.as_ref().map_or(&[][..], |opening| &opening.0);
         let kind = if opening.is_empty() { RATCHET_MESSAGE } else { FIRST_MESSAGE };
 
@@ -298,7 +299,6 @@ impl Sessions {
         let ratchet = active.ratchet.seal_onto(&mut message, plaintext, associated, now, rng)?;
 
         let session = Session { ratchet, ..Session::clone(active) };
-        let mut next = self.tidied(now);
         next.active = Some(Shared::new(session));
         Ok((message, next))
     }

@@ -21,7 +21,8 @@ const CHECKS: &str = "docs/protocol/checks.md";
 const NOT_NORMATIVE: [&str; 3] = [CHECKS, "docs/protocol/README.md", "docs/protocol/security.md"];
 
 /// Pages whose every MUST has its tag.
-const TAGGED: [&str; 5] = ["attachment", "backup", "identity", "keyring", "linking"];
+const TAGGED: [&str; 7] =
+    ["attachment", "backup", "handshake", "identity", "keyring", "linking", "ratchet"];
 
 /// Documents that name tests without tags.
 const WITNESSES: [&str; 2] = ["docs/protocol/security.md", "docs/threat-model.md"];

@@ -8,7 +8,7 @@
 //! Each gap makes one batch. When there are too many keys, the oldest go; after seven days they
 //! all go. A batch never grows and is shared between successive states of a session, so that
 //! copying a state does not copy its skipped keys, and taking a key out erases it.
-//! Normative: `docs/protocol/ratchet.md` §6.
+//! Normative: `docs/protocol/ratchet.md` §7.
 
 use std::fmt;
 use std::time::Duration;
