@@ -7,6 +7,8 @@
 //!  cargo xtask bench      what the cryptography costs
 //!  cargo xtask load       what the relay bears
 //!  cargo xtask vectors    rewrites the test vectors of the protocol
+//!  cargo xtask wasm       core and crypto for the browser, and their tests there
+//!  cargo xtask mutants    whether the tests notice when the code lies
 //!  cargo xtask demo       the quickstart
 //! ```
 //!
@@ -21,12 +23,14 @@ mod failure;
 #[cfg(unix)]
 mod instance;
 mod load;
+mod mutants;
 mod services;
 mod signals;
 mod test;
 #[cfg(unix)]
 mod tools;
 mod vectors;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -72,6 +76,18 @@ enum Verb {
     },
     /// Rewrite the protocol's test vectors and show what changed
     Vectors,
+    /// Build core and crypto for the browser and run their tests there, e.g. `wasm -- vectors`
+    Wasm {
+        /// Arguments for `cargo test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run the tests of core and crypto against mutants of them, e.g. `mutants -- -p chat-core`
+    Mutants {
+        /// Arguments for cargo-mutants
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run the quickstart: a relay, two people and a group
     Demo {
         /// Arguments for the quickstart
@@ -101,6 +117,8 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Bench { arguments } => bench::run(&arguments),
         Verb::Load { arguments } => load::run(&arguments),
         Verb::Vectors => vectors::run(),
+        Verb::Mutants { arguments } => mutants::run(&arguments),
+        Verb::Wasm { arguments } => wasm::run(&arguments),
         Verb::Demo { arguments } => demo::run(&arguments),
     }
 }

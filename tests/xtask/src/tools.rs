@@ -78,11 +78,20 @@ pub(crate) fn provide(wanted: &[Tool]) -> Result<Found, Failure> {
 }
 
 fn install(tools: &[Tool]) -> Result<(), Failure> {
+    let packages: Vec<&str> = tools.iter().map(|tool| tool.package()).collect();
+    if install_packages(&packages)? { Ok(()) } else { Err(missing(tools)) }
+}
+
+/// Installs Debian's `packages`; tells `false` where that is not ours to do.
+///
+/// # Errors
+///
+/// [`Failure::Step`] with what apt-get said.
+pub(crate) fn install_packages(packages: &[&str]) -> Result<bool, Failure> {
     let root = rustix::process::geteuid().is_root();
     let Some(apt_get) = on_path("apt-get").filter(|_| root) else {
-        return Err(missing(tools));
+        return Ok(false);
     };
-    let packages: Vec<&str> = tools.iter().map(|tool| tool.package()).collect();
     say(&format!("installing {} with apt-get", packages.join(", ")));
     let started = Instant::now();
     let _asleep = ServicesAsleep::set()?;
@@ -95,11 +104,11 @@ fn install(tools: &[Tool]) -> Result<(), Failure> {
     let mut install = Command::new(&apt_get);
     install
         .args(["-q", "install", "-y", "--no-install-recommends"])
-        .args(&packages)
+        .args(packages)
         .env("DEBIAN_FRONTEND", "noninteractive");
     run_quietly("apt-get install", &mut install)?;
     say(&format!("installed in {}", seconds(started.elapsed())));
-    Ok(())
+    Ok(true)
 }
 
 fn missing(tools: &[Tool]) -> Failure {

@@ -20,6 +20,158 @@ fn the_id_is_the_beginning_of_the_creation_entrys_hash() {
 }
 
 #[test]
+fn what_is_not_a_beginning_begins_nothing() {
+    let first = creation(ConversationKind::Group, &[(ALICE, Role::Admin)]).into_inner();
+    let somewhere = Some(group().id());
+    let odd = [
+        MembershipEntry { index: 1, ..first.clone() },
+        MembershipEntry { previous: Digest::of(b"before"), ..first.clone() },
+        MembershipEntry { conversation: somewhere, ..first.clone() },
+        MembershipEntry { version: VERSION + 1, ..first.clone() },
+        MembershipEntry { change: Change::Leave, ..first.clone() },
+    ];
+
+    for entry in odd {
+        assert_eq!(Membership::create(&sign(entry)), Err(MembershipError::Misplaced));
+    }
+    assert!(Membership::create(&sign(first)).is_ok());
+}
+
+#[test]
+fn a_document_has_a_name_of_at_most_256_bytes_and_nothing_else_has_one() {
+    let begins = |kind, document: Option<String>| {
+        let first = creation(kind, &[(ALICE, Role::Admin)]).into_inner();
+        let Change::Create { workspace, members, policy, nonce, .. } = first.change else {
+            panic!("a creation creates");
+        };
+        let change = Change::Create { kind, workspace, members, policy, nonce, document };
+        Membership::create(&sign(MembershipEntry { change, ..first }))
+    };
+    let (document, group) = (ConversationKind::Document, ConversationKind::Group);
+    let senseless = Err(MembershipError::Senseless);
+
+    let longest = begins(document, Some("d".repeat(256))).unwrap();
+    assert_eq!(longest.document(), Some("d".repeat(256).as_str()));
+    assert_eq!(begins(group, None).unwrap().document(), None);
+    assert_eq!(begins(document, Some("d".repeat(257))), senseless);
+    assert_eq!(begins(document, Some(String::new())), senseless);
+    assert_eq!(begins(document, None), senseless);
+    assert_eq!(begins(group, Some("d".to_owned())), senseless);
+}
+
+#[test]
+fn a_direct_conversation_is_between_two_and_its_author_is_an_admin() {
+    let begins = |members: &[(AccountId, Role)]| {
+        Membership::create(&creation(ConversationKind::Direct, members)).map(drop)
+    };
+    let senseless = Err(MembershipError::Senseless);
+
+    assert_eq!(begins(&[(ALICE, Role::Admin), (BOB, Role::Admin)]), Ok(()));
+    assert_eq!(begins(&[(ALICE, Role::Admin)]), senseless);
+    assert_eq!(begins(&[(ALICE, Role::Member), (BOB, Role::Admin)]), senseless);
+    assert_eq!(begins(&[(BOB, Role::Admin), (CAROL, Role::Admin)]), senseless);
+}
+
+#[test]
+fn a_membership_tells_what_it_began_with() {
+    let entry = creation(ConversationKind::Group, &[(ALICE, Role::Admin), (BOB, Role::Member)]);
+
+    let group = Membership::create(&entry).unwrap();
+
+    assert_eq!(group.workspace(), WorkspaceId::from_bytes([9; 16]));
+    assert_eq!((group.kind(), group.policy()), (ConversationKind::Group, Policy::DEFAULT));
+    assert_eq!((group.index(), group.at()), (0, Timestamp::from_millis(1)));
+    assert_eq!(group.head(), entry.digest());
+    assert_eq!((group.role(BOB), group.role(CAROL)), (Some(Role::Member), None));
+}
+
+#[test]
+fn who_may_post_is_in_the_policy() {
+    let mut group = group();
+    assert!(group.may_post(ALICE) && group.may_post(BOB) && !group.may_post(CAROL));
+    let policy = Policy { post: Allowed::Admins, ..Policy::DEFAULT };
+
+    group.apply(&next(&group, ALICE, Change::SetPolicy { policy })).unwrap();
+
+    assert!(group.may_post(ALICE) && !group.may_post(BOB) && !group.may_post(CAROL));
+}
+
+#[test]
+fn an_entry_continues_the_last_one_and_is_never_earlier() {
+    let mut group = group();
+    let good = next(&group, ALICE, add(CAROL, Role::Member)).into_inner();
+    let stale = [
+        MembershipEntry { index: 2, ..good.clone() },
+        MembershipEntry { index: 0, ..good.clone() },
+        MembershipEntry { previous: Digest::ZERO, ..good.clone() },
+        MembershipEntry { at: Timestamp::from_millis(0), ..good.clone() },
+    ];
+
+    for entry in stale {
+        assert_eq!(group.apply(&sign(entry)), Err(MembershipError::Stale));
+    }
+    let misplaced = MembershipEntry { version: VERSION + 1, ..good.clone() };
+    assert_eq!(group.apply(&sign(misplaced)), Err(MembershipError::Misplaced));
+    let at_once = MembershipEntry { at: group.at(), ..good };
+    assert_eq!(group.apply(&sign(at_once)), Ok(()));
+    assert_eq!(group.index(), 1);
+}
+
+#[test]
+fn a_timer_of_the_policy_runs_a_year_at_most() {
+    use crate::envelope::ExpiryMode;
+    let mut group = group();
+    let mut set = |after_ms| {
+        let timer = Some(Expiry { mode: ExpiryMode::AfterSent, after_ms });
+        let policy = Policy { timer, ..Policy::DEFAULT };
+        group.apply(&next(&group, ALICE, Change::SetPolicy { policy }))
+    };
+    let year = 365 * 24 * 3_600_000;
+
+    assert_eq!(set(year), Ok(()));
+    assert_eq!(set(year + 1), Err(MembershipError::Senseless));
+}
+
+#[test]
+fn adding_nobody_and_removing_a_stranger_is_senseless() {
+    let mut group = group();
+    let nobody = Change::Add { members: List::default() };
+
+    for change in [
+        nobody,
+        Change::Remove { account: CAROL },
+        Change::SetRole { account: CAROL, role: Role::Member },
+        Change::SetRole { account: ALICE, role: Role::Member },
+    ] {
+        assert_eq!(group.apply(&next(&group, ALICE, change)), Err(MembershipError::Senseless));
+    }
+    let promoted = Change::SetRole { account: BOB, role: Role::Admin };
+    assert_eq!(group.apply(&next(&group, ALICE, promoted)), Ok(()));
+    assert_eq!(group.role(BOB), Some(Role::Admin));
+}
+
+#[test]
+fn a_full_conversation_takes_nobody_more() {
+    let many = |count: u16| -> Vec<(AccountId, Role)> {
+        let number = |number: u16| {
+            let mut id = [0; 16];
+            id[..2].copy_from_slice(&number.to_be_bytes());
+            (AccountId::from_bytes(id), Role::Member)
+        };
+        (1..count).map(number).chain([(ALICE, Role::Admin)]).collect()
+    };
+    let full = creation(ConversationKind::Group, &many(1000));
+    let mut group = Membership::create(&full).unwrap();
+
+    let one_more = group.apply(&next(&group, ALICE, add(BOB, Role::Member)));
+
+    assert_eq!(one_more, Err(MembershipError::TooMany));
+    let mut channel =
+        Membership::create(&creation(ConversationKind::Channel, &many(1000))).unwrap();
+    assert_eq!(channel.apply(&next(&channel, ALICE, add(BOB, Role::Member))), Ok(()));
+}
+
+#[test]
 fn an_admin_adds_and_removes() {
     let mut group = group();
 

@@ -88,6 +88,43 @@ fn a_device_that_is_listed_twice_is_refused() {
 }
 
 #[test]
+fn a_list_of_another_version_is_not_believed() {
+    let alice = Person::new(1);
+    let published = alice.first_list(&[1]);
+    let list = published.list.clone().verify(&alice.identity_key()).unwrap().into_inner();
+    let later = alice.sign(&DeviceList { version: list.version + 1, ..list });
+
+    let result =
+        AccountDevices::verify(alice.account, PublishedDevices { list: later, ..published });
+
+    assert_eq!(result, Err(VerifyError::Unreadable(DecodeError::UnknownKind)));
+}
+
+#[test]
+fn a_device_is_found_by_its_id_until_it_is_removed() {
+    let alice = Person::new(1);
+    let published = alice.list(1, Digest::ZERO, &[1, 2], &[(3, NOON)]);
+    let devices = AccountDevices::verify(alice.account, published).unwrap();
+    let found = |device| devices.active_device(DeviceId::from_bytes([device; 16]));
+
+    assert_eq!(found(2).map(|certificate| certificate.address), Some(alice.address(2)));
+    assert_eq!(found(3), None);
+    assert_eq!(found(4), None);
+}
+
+#[test]
+fn ten_active_devices_are_not_too_many() {
+    let alice = Person::new(1);
+    let ten: Vec<u8> = (1..=10).collect();
+
+    let devices = AccountDevices::verify(alice.account, alice.first_list(&ten)).unwrap();
+
+    assert_eq!(devices.active().count(), 10);
+    assert_eq!((devices.account(), devices.number()), (alice.account, 1));
+    assert_eq!(devices.identity_key(), alice.identity_key());
+}
+
+#[test]
 fn too_many_active_devices_are_refused() {
     let alice = Person::new(1);
     let eleven: Vec<u8> = (1..=11).collect();

@@ -7,6 +7,11 @@
     missing_docs
 )]
 
+// `#[test]` in WebAssembly, where the standard library's harness could not say a word.
+#[cfg(target_arch = "wasm32")]
+#[macro_use(test)]
+extern crate browser_tests;
+
 mod attachments;
 mod backups;
 mod collision;

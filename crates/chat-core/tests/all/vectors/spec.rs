@@ -24,15 +24,15 @@ fn head(major: u8, argument: u64) -> Vec<u8> {
     [&[major << 5 | short], bytes].concat()
 }
 
-pub(super) fn uint(number: impl Into<u64>) -> Vec<u8> {
+pub(crate) fn uint(number: impl Into<u64>) -> Vec<u8> {
     head(0, number.into())
 }
 
-pub(super) fn bytes(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn bytes(bytes: &[u8]) -> Vec<u8> {
     [head(2, bytes.len() as u64), bytes.to_vec()].concat()
 }
 
-fn text(text: &str) -> Vec<u8> {
+pub(crate) fn text(text: &str) -> Vec<u8> {
     [head(3, text.len() as u64), text.as_bytes().to_vec()].concat()
 }
 
@@ -40,7 +40,7 @@ fn array(items: &[Vec<u8>]) -> Vec<u8> {
     [head(4, items.len() as u64), items.concat()].concat()
 }
 
-pub(super) fn map(fields: &[(u64, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn map(fields: &[(u64, Vec<u8>)]) -> Vec<u8> {
     assert!(fields.is_sorted_by(|(one, _), (next, _)| one < next));
     let fields: Vec<_> =
         fields.iter().flat_map(|(key, value)| [uint(*key), value.clone()]).collect();
