@@ -8,6 +8,8 @@ use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Tag};
 use zeroize::Zeroizing;
 
+use crate::erasure::{erased, erases};
+
 /// The bytes of a key.
 pub(crate) type Key = [u8; 32];
 /// The bytes of a nonce.
@@ -69,6 +71,10 @@ pub(crate) fn open(
 ///
 /// Whoever holds it sees to it that no nonce seals twice.
 pub(crate) struct ChunkCipher(Aes256Gcm);
+
+erases!(ChunkCipher, ChunkCipher(cipher) => {
+    erased(cipher);
+});
 
 impl ChunkCipher {
     pub(crate) fn new(key: &Key) -> Self {

@@ -10,7 +10,8 @@
 //! | ratchet and session states, their keys | a state is a value: the next one is made beside it and stored, then it is dropped |
 //! | `MessageSecret` | is wrapped for many, kept to wrap for one more, and shown to report a message |
 //! | `KeyringLock` | the next one is made beside it and stored with what it sealed |
-//! | `BackupKey`, `RecoveryPhrase` | is shown to the person, or handed to a worker, while the account keeps it |
+//! | `RecoveryPhrase` | is shown to the person while the account keeps it |
+//! | `AttachmentDescription` | belongs to its message, to what opens it, and to whom it is forwarded |
 //!
 //! Every other secret moves and is never copied; the list below does not compile otherwise. What is
 //! erased is shown by `tests/all/erasure.rs`, which looks for secrets in the process's own memory.
@@ -49,6 +50,13 @@ mod tests {
     }
 
     not_clone!(
+        crate::attachment::AttachmentOpener,
+        crate::attachment::AttachmentPart,
+        crate::attachment::AttachmentReader,
+        crate::attachment::AttachmentSealer,
+        crate::backup::BackupKey,
+        crate::backup::Records,
+        crate::backup::Segment,
         crate::handshake::SessionKey,
         crate::identity::DeviceSecrets,
         crate::identity::IdentitySecret,
@@ -62,7 +70,14 @@ mod tests {
     const fn erases<T: ZeroizeOnDrop>() {}
 
     const _: () = {
+        erases::<crate::attachment::AttachmentDescription>();
+        erases::<crate::attachment::AttachmentOpener>();
+        erases::<crate::attachment::AttachmentPart>();
+        erases::<crate::attachment::AttachmentReader>();
+        erases::<crate::attachment::AttachmentSealer>();
         erases::<crate::backup::BackupKey>();
+        erases::<crate::backup::Records>();
+        erases::<crate::backup::Segment>();
         erases::<crate::handshake::SessionKey>();
         erases::<crate::identity::DeviceSecrets>();
         erases::<crate::identity::IdentitySecret>();

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::keys::{Ciphers, FileKey};
 use super::layout::Layout;
+use crate::erasure::{erased, erases};
 
 /// The version of descriptions and blobs: it stands for the cipher, the size of chunks, the
 /// padding and the digest.
@@ -54,6 +55,13 @@ pub struct AttachmentDescription {
     /// Their first chunks rise and are chunks of this attachment.
     runs: List<Run, ATTACHMENT_RUNS_MAX>,
 }
+
+erases!(
+    AttachmentDescription,
+    AttachmentDescription { key, layout: _, digest: _, runs: _ } => {
+        erased(key);
+    }
+);
 
 impl AttachmentDescription {
     /// Puts together what a sealer knows at its end.

@@ -24,6 +24,7 @@ use super::description::Run;
 use super::layout::HEADER_BYTES;
 use super::{NotAuthentic, layout::Layout};
 use crate::aead::{ChunkCipher, Key, Nonce};
+use crate::erasure::{erased, erases};
 use crate::kdf;
 use crate::secret::SecretBytes;
 
@@ -61,6 +62,10 @@ pub(super) struct RunCipher {
     cipher: ChunkCipher,
     prefix: [u8; 7],
 }
+
+erases!(RunCipher, RunCipher { cipher, prefix: _ } => {
+    erased(cipher);
+});
 
 impl RunCipher {
     /// The cipher of the run with this salt; the first run of a sealer has zeros.
@@ -121,6 +126,12 @@ pub(super) struct Ciphers {
     /// How many runs begin at or before the chunk that was asked for last, and their cipher.
     current: Option<(usize, RunCipher)>,
 }
+
+erases!(Ciphers, Ciphers { key, runs: _, current } => {
+    const fn one(_: &Option<(usize, impl ZeroizeOnDrop)>) {}
+    erased(key);
+    one(current);
+});
 
 impl Ciphers {
     pub(super) fn new(key: FileKey, runs: Vec<Run>) -> Self {

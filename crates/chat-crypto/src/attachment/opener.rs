@@ -24,6 +24,7 @@ use super::layout::HEADER_BYTES;
 use super::opening::Opening;
 use super::sealer::digest;
 use super::{NotAuthentic, Position, Progress, ResumeError};
+use crate::erasure::{erased, erases};
 use crate::snapshot::{self, SnapshotError};
 
 const OPENER_SNAPSHOT: u8 = 1;
@@ -36,6 +37,14 @@ pub struct AttachmentOpener {
     opening: Opening,
     hashed: Hashed,
 }
+
+erases!(
+    AttachmentOpener,
+    AttachmentOpener { description, header: _, opening, hashed: _ } => {
+        erased(description);
+        erased(opening);
+    }
+);
 
 /// The tree over the chunks that were opened, the last of them kept apart: it may not have been
 /// handed out, and a snapshot stands before it then.

@@ -10,6 +10,7 @@ use super::layout::{Layout, within_chunk};
 use super::pipe::Pipe;
 use super::{NotAuthentic, Progress};
 use crate::aead::TAG_BYTES;
+use crate::erasure::{erased, erases};
 
 /// The opening of consecutive chunks.
 pub(super) struct Opening {
@@ -23,6 +24,14 @@ pub(super) struct Opening {
     /// After one failure everything fails.
     failed: bool,
 }
+
+erases!(
+    Opening,
+    Opening { ciphers, layout: _, chunks: _, window: _, pipe, failed: _ } => {
+        erased(ciphers);
+        erased(pipe);
+    }
+);
 
 impl Opening {
     /// Opens `chunks` and hands out what of `window` they hold.

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::layout::Layout;
 use crate::aead::TAG_BYTES;
+use crate::erasure::{erased, erases};
 
 /// A buffer of one sealed chunk, erased when dropped.
 pub(super) struct Pipe {
@@ -13,6 +14,10 @@ pub(super) struct Pipe {
     /// What has yet to be drained, once there is something.
     ready: Option<Range<usize>>,
 }
+
+erases!(Pipe, Pipe { buffer, ready: _ } => {
+    erased(buffer);
+});
 
 impl Pipe {
     /// Room for any chunk of this layout: the first is as long as any.

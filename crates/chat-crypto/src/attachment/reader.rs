@@ -18,6 +18,7 @@ use super::description::AttachmentDescription;
 use super::layout::HEADER_BYTES;
 use super::opening::Opening;
 use super::{NotAuthentic, Progress};
+use crate::erasure::{erased, erases};
 
 /// The content has no such range.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -29,6 +30,10 @@ pub struct OutOfRange;
 pub struct AttachmentReader {
     description: AttachmentDescription,
 }
+
+erases!(AttachmentReader, AttachmentReader { description } => {
+    erased(description);
+});
 
 impl AttachmentReader {
     /// Takes the first [`HEADER_BYTES`] bytes of the blob, and checks them.
@@ -66,6 +71,10 @@ pub struct AttachmentPart {
     blob: Range<u64>,
     opening: Opening,
 }
+
+erases!(AttachmentPart, AttachmentPart { blob: _, opening } => {
+    erased(opening);
+});
 
 impl AttachmentPart {
     /// The bytes of the blob to be fetched and fed; empty for an empty part.

@@ -27,6 +27,7 @@ use super::layout::{HEADER_BYTES, Layout, within_chunk};
 use super::pipe::Pipe;
 use super::{Position, Progress, ResumeError};
 use crate::aead::TAG_BYTES;
+use crate::erasure::{erased, erases};
 use crate::snapshot::{self, SnapshotError};
 
 const SEALER_SNAPSHOT: u8 = 1;
@@ -57,6 +58,12 @@ pub struct AttachmentSealer {
     pipe: Pipe,
 }
 
+erases!(AttachmentSealer, AttachmentSealer { state, layout: _, cipher, header: _, pipe } => {
+    erased(state);
+    erased(cipher);
+    erased(pipe);
+});
+
 #[derive(Encode, Decode)]
 #[cbor(map)]
 struct SealerState {
@@ -70,6 +77,10 @@ struct SealerState {
     #[n(3)]
     tree: Frontier,
 }
+
+erases!(SealerState, SealerState { key, size: _, runs: _, tree: _ } => {
+    erased(key);
+});
 
 impl AttachmentSealer {
     /// Begins to seal content of `size` bytes under a new key.

@@ -15,6 +15,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::{BackupError, sealing};
+use crate::erasure::{erased, erases};
 use crate::keyring::Keyring;
 
 /// What a segment needs beside its records: map, keys, digest, and the head of the list.
@@ -52,6 +53,10 @@ pub struct Records {
     bytes: Zeroizing<Vec<u8>>,
     ends: Vec<usize>,
 }
+
+erases!(Records, Records { bytes, ends: _ } => {
+    erased(bytes);
+});
 
 impl Records {
     /// None yet.
@@ -154,6 +159,10 @@ pub struct Segment {
     previous: Digest,
     content: Zeroizing<Vec<u8>>,
 }
+
+erases!(Segment, Segment { number: _, digest: _, previous: _, content } => {
+    erased(content);
+});
 
 impl Segment {
     /// Opens the segment at `place`.

@@ -17,12 +17,15 @@ use std::sync::mpsc;
 use std::thread;
 
 use chat_core::id::{AccountId, DeviceAddress, DeviceId};
+use chat_crypto::attachment::{AttachmentDescription, AttachmentOpener, AttachmentSealer};
+use chat_crypto::backup::{BackupHead, Records};
 use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
 use chat_crypto::keyring::Keyring;
 use chat_crypto::prekey::PrekeySecrets;
 use chat_crypto::recovery::RecoveryPhrase;
 use chat_crypto::wrap::{EnvelopeSecrets, MessageSecret};
 use rand_core::{TryCryptoRng, TryRng};
+use zeroize::Zeroizing;
 
 use crate::memory::{Found, Needles, search};
 use crate::people::NOW;
@@ -82,6 +85,47 @@ fn message_secrets_leave_nothing() {
         let secret = MessageSecret::generate(rng);
         noted.one(secret.as_bytes());
         Box::new((secret.clone(), secret))
+    });
+}
+
+#[test]
+fn attachments_leave_nothing() {
+    assert_erased(5, |noted, rng| {
+        let mut content = Zeroizing::new(vec![0; 5000]);
+        rng.try_fill_bytes(&mut content).unwrap();
+        let mut sealer = AttachmentSealer::new(5000, rng).unwrap();
+        let mut blob = vec![0; 6000];
+        sealer.seal(&content, &mut blob).unwrap();
+        let description = sealer.finish().unwrap();
+        let bytes = description.to_bytes();
+        noted.one(&bytes[5..]); // the file key: behind map, version, key and length
+        noted.one(&content);
+
+        // One that holds content before it is sealed, one that holds it after it was opened.
+        let mut sealer = AttachmentSealer::new(6000, rng).unwrap();
+        sealer.seal(&content, &mut [0; 32]).unwrap();
+        let again = AttachmentDescription::from_bytes(&bytes).unwrap();
+        let mut opener = AttachmentOpener::new(&again);
+        opener.open(&blob, &mut []).unwrap();
+        Box::new((description, again, sealer, opener, content, bytes))
+    });
+}
+
+#[test]
+fn backups_leave_nothing() {
+    assert_erased(6, |noted, rng| {
+        let account = AccountId::random(rng);
+        let epoch = EnvelopeSecrets::generate(account, 1, rng);
+        let keyring = Keyring::new(IdentitySecret::generate(rng), epoch, rng);
+        let mut record = Zeroizing::new(vec![0; 1000]);
+        rng.try_fill_bytes(&mut record).unwrap();
+        let mut records = Records::new();
+        records.push(&record, None).unwrap();
+        let (sealed, head) = BackupHead::begin(rng).append(&keyring, &records, rng);
+        let segment = head.reader().open(&sealed, &keyring).unwrap();
+        noted.one(keyring.backup_key().as_bytes());
+        noted.one(&record);
+        Box::new((keyring, record, records, segment))
     });
 }
 

@@ -206,6 +206,28 @@ fn a_chunk_that_was_not_taken_whole_is_opened_again() {
 }
 
 #[test]
+fn a_download_that_met_a_forged_chunk_goes_on_before_it() {
+    let file = file(SIZE, 1);
+    let (description, blob) = sealed(&file, 2);
+    for portion in [50_000, usize::MAX] {
+        let mut forged = blob.clone();
+        forged[HEADER + 2 * SEALED_CHUNK] ^= 1;
+        let mut opener = AttachmentOpener::new(&description);
+        take(&mut opener, &forged, &mut Vec::new(), &mut (|| portion)).unwrap_err();
+
+        let position = opener.position();
+        let mut opener = AttachmentOpener::resume(&description, &opener.to_snapshot()).unwrap();
+        let rest = &blob[position.blob as usize..];
+        let mut behind = Vec::new();
+        take(&mut opener, rest, &mut behind, &mut (|| portion)).unwrap();
+
+        assert_eq!(opener.finish(), Ok(()));
+        assert!(behind == file[position.content as usize..]);
+        assert!(position.content as usize <= 2 * CHUNK);
+    }
+}
+
+#[test]
 fn a_sealer_in_the_middle_of_a_chunk_is_restored_to_its_beginning() {
     let mut sealer = AttachmentSealer::new(SIZE as u64, &mut rng(2)).unwrap();
     let mut output = vec![0; SEALED_CHUNK];
