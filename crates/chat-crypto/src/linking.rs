@@ -47,6 +47,17 @@
 //! assert_eq!(new.emoji(), existing.emoji());
 //! # Ok::<(), chat_crypto::linking::LinkError>(())
 //! ```
+//!
+//! Only who was asked goes on. An existing device that takes an introduction before its person has
+//! confirmed does not compile:
+//!
+//! ```compile_fail,E0599
+//! # use chat_core::time::Timestamp;
+//! # use chat_crypto::linking::{Comparing, Existing};
+//! fn without_asking(existing: Comparing<Existing>, introduction: &[u8], now: Timestamp) {
+//!     let candidate = existing.introduced(introduction, now);
+//! }
+//! ```
 
 mod channel;
 mod code;

@@ -147,6 +147,14 @@ mod tests {
     }
 
     #[test]
+    fn no_character_outgrows_the_buffer() {
+        let plain = |c: char| c.nfkc().flat_map(char::to_lowercase).map(char::len_utf8);
+        let grown = |c: &char| plain(*c).sum::<usize>() > 18 * c.len_utf8();
+
+        assert_eq!(('\0'..=char::MAX).find(grown), None);
+    }
+
+    #[test]
     fn four_letters_of_a_word_are_enough() {
         let phrase = phrase();
         let short = |letters: usize| {

@@ -109,9 +109,10 @@ fn a_keyring_that_lacks_an_older_key_is_no_successor() {
     let first = copy(&alice.keyring);
     alice.keyring.add_epoch(epoch(&alice, 2)).unwrap();
     alice.keyring.rotate_backup_key(&mut rng(6)).unwrap();
-    let same_epoch = first.current_envelope_secrets().to_snapshot();
-    let same_epoch = EnvelopeSecrets::from_snapshot(&same_epoch).unwrap();
-    let other_identity = Person::with_epoch(same_epoch, &mut rng(8));
+    let (_, mut state): (u8, spec::State) = minicbor::decode(&first.to_snapshot()).unwrap();
+    state.identity = Person::new(3).keyring.identity().to_snapshot().to_vec().into();
+    let other_identity = minicbor::to_vec((1u8, state)).unwrap();
+    let other_identity = Keyring::from_snapshot(&other_identity).unwrap();
     let mut other_backup = copy(&alice.keyring);
     other_backup.rotate_backup_key(&mut rng(9)).unwrap();
     let mut fork = copy(&alice.keyring);
@@ -121,7 +122,7 @@ fn a_keyring_that_lacks_an_older_key_is_no_successor() {
     assert_eq!(first.check_successor(&first), Ok(()));
     let refused = [
         alice.keyring.check_successor(&first),
-        first.check_successor(&other_identity.keyring),
+        first.check_successor(&other_identity),
         first.check_successor(&Person::new(3).keyring),
         fork.check_successor(&other_backup),
     ];

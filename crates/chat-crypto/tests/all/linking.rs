@@ -344,8 +344,9 @@ fn no_bit_of_a_sealed_message_can_be_changed_and_no_byte_be_missing() {
         let cut = &introduction[..place];
         assert_eq!(existing(cut), Err(LinkError::NotAuthentic), "{place} bytes");
     }
-    let too_long = vec![0; MESSAGE_BYTES_MAX + 1];
-    assert_eq!(existing(&too_long), Err(LinkError::Unreadable));
+    let longest = vec![0; MESSAGE_BYTES_MAX];
+    assert_eq!(existing(&longest), Err(LinkError::NotAuthentic));
+    assert_eq!(existing(&[&longest[..], &[0]].concat()), Err(LinkError::Unreadable));
 }
 
 #[test]

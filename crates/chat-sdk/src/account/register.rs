@@ -27,7 +27,7 @@ use crate::password::{ExportKey, Password};
 /// # Errors
 ///
 /// [`Kind::NameInvalid`], [`Kind::NameTaken`], [`Kind::StoreInUse`], [`Kind::ArgumentInvalid`] for
-/// an empty password, [`Kind::RelayUnreachable`].
+/// an empty password or one that cannot be typed everywhere, [`Kind::RelayUnreachable`].
 pub async fn register(
     setup: Setup,
     username: &str,

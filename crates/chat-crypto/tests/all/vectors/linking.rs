@@ -49,6 +49,7 @@ fn paired<A: Side, B: Side>(role: u8, seed: u64) -> (Comparing<A>, Comparing<B>,
     let showing = Showing::<A>::begin(NOW, &mut rng(seed));
     assert_eq!(showing.code().as_bytes(), shower.code);
     assert_eq!(showing.hello(), shower.hello);
+    assert_eq!(*showing.code().rendezvous().as_bytes(), rendezvous);
     let scanned = scan::<B>(&shower.code).unwrap();
     let (answered, answer) = scanned.answer(&shower.hello, NOW, &mut rng(seed + 1)).unwrap();
     let (ours, revealed) = showing.answered(&answer, NOW).unwrap();
