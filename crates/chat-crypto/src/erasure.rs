@@ -86,10 +86,12 @@ mod tests {
         erases::<crate::prekey::OneTimeSecret>();
         erases::<crate::prekey::PrekeySecrets>();
         erases::<crate::recovery::RecoveryPhrase>();
+        erases::<crate::ratchet::Ratchet>();
         erases::<crate::secret::AgreementSecret>();
         erases::<crate::secret::KemSecret>();
         erases::<crate::secret::SecretBytes<32>>();
         erases::<crate::secret::SharedSecret>();
+        erases::<crate::session::Sessions>();
         erases::<crate::wrap::Carried>();
         erases::<crate::wrap::EnvelopeSecrets>();
         erases::<crate::wrap::MessageSecret>();

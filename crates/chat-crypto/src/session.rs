@@ -34,10 +34,11 @@ use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use self::one::{Opening, Session};
 use self::receiving::Context;
+use crate::erasure::erases;
 use crate::handshake::{self, HandshakeError, Party};
 use crate::identity::DeviceSecrets;
 use crate::prekey::PrekeySecrets;
@@ -166,6 +167,13 @@ pub struct Sessions {
     #[n(3)]
     handshakes: Vec<SeenHandshake>,
 }
+
+erases!(Sessions, Sessions { theirs: _, active, inactive, handshakes: _ } => {
+    const fn each(_: &Vec<Shared<impl ZeroizeOnDrop>>) {}
+    const fn either(_: &Option<Shared<impl ZeroizeOnDrop>>) {}
+    either(active);
+    each(inactive);
+});
 
 #[derive(Clone, Copy, Debug, Encode, Decode)]
 #[cbor(array)]

@@ -20,6 +20,7 @@ use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 use crate::aead::{self, NotAuthentic};
+use crate::erasure::{erased, erases};
 use crate::kdf::{self, Expander};
 use crate::secret::SecretBytes;
 
@@ -40,6 +41,8 @@ pub(super) struct ChainKey {
     #[n(1)]
     index: u32,
 }
+
+erases!(ChainKey, ChainKey { key, index: _ } => { erased(key) });
 
 impl ChainKey {
     pub(super) const fn new(key: SecretBytes<32>) -> Self {
@@ -88,6 +91,8 @@ impl fmt::Debug for ChainKey {
 #[derive(Clone, Encode, Decode)]
 #[cbor(transparent)]
 pub(super) struct MessageKey(#[n(0)] SecretBytes<32>);
+
+erases!(MessageKey, MessageKey(key) => { erased(key) });
 
 impl MessageKey {
     /// Seals the one message and appends it to `output`.

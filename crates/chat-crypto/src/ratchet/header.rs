@@ -26,6 +26,7 @@ use minicbor::{Decode, Encode};
 use subtle::ConstantTimeEq as _;
 
 use super::pq::Carries;
+use crate::erasure::{erased, erases};
 use crate::secret::SecretBytes;
 
 const HEADER_BYTES: usize = 32 + 4 + 4 + 1;
@@ -97,6 +98,8 @@ impl Header {
 #[derive(Clone, Encode, Decode)]
 #[cbor(transparent)]
 pub(super) struct HeaderKey(#[n(0)] SecretBytes<32>);
+
+erases!(HeaderKey, HeaderKey(key) => { erased(key) });
 
 impl HeaderKey {
     pub(super) const fn new(key: SecretBytes<32>) -> Self {

@@ -10,6 +10,7 @@ use ml_kem::{DecapsulationKey, EncapsulationKey, MlKem768};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::erasure::{erased, erases};
 use crate::secret::{MalformedKemKey, SecretBytes, SharedSecret};
 
 /// How long an encapsulation key is.
@@ -26,6 +27,8 @@ pub(super) type KemCiphertext = [u8; KEM_CIPHERTEXT_BYTES];
 #[derive(Clone, Debug, Encode, Decode)]
 #[cbor(transparent)]
 pub(super) struct KemSeed(#[n(0)] SecretBytes<64>);
+
+erases!(KemSeed, KemSeed(seed) => { erased(seed) });
 
 impl KemSeed {
     pub(super) fn generate(rng: &mut impl CryptoRng) -> Self {

@@ -45,6 +45,7 @@ use self::pq::{Carries, PostQuantum};
 use self::root::{RootKey, Start};
 use self::skipped::Skipped;
 use crate::aead::TAG_BYTES;
+use crate::erasure::{erased, erases};
 use crate::handshake::SessionKey;
 use crate::secret::{AgreementSecret, MalformedKemKey, NotContributory};
 
@@ -135,6 +136,43 @@ struct ReceivingChain {
     #[n(1)]
     header_key: HeaderKey,
 }
+
+erases!(Ratchet, Ratchet { root, sending, receiving, skipped, pq } => {
+    erased(root);
+    erased(sending);
+    erased(receiving);
+    erased(skipped);
+    erased(pq);
+});
+
+erases!(Sending, sending => {
+    match sending {
+        Sending::Due { theirs: _, header_key, previous: _ } => erased(header_key),
+        Sending::Chain(chain) => erased(chain),
+    }
+});
+
+erases!(
+    SendingChain,
+    SendingChain { ours, chain, header_key, next_header_key, previous: _ } => {
+        erased(ours);
+        erased(chain);
+        erased(header_key);
+        erased(next_header_key);
+    }
+);
+
+erases!(Receiving, Receiving { current, next_header_key } => {
+    if let Some(current) = current {
+        erased(current);
+    }
+    erased(next_header_key);
+});
+
+erases!(ReceivingChain, ReceivingChain { chain, header_key } => {
+    erased(chain);
+    erased(header_key);
+});
 
 impl Ratchet {
     /// The side that started the session: it sends first, to the signed prekey `theirs`, and tells

@@ -33,6 +33,7 @@ use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
 use super::kem::{self, KEM_CIPHERTEXT_BYTES, KEM_KEY_BYTES, KemCiphertext, KemKeyBytes, KemSeed};
+use crate::erasure::{erased, erases};
 use crate::secret::{MalformedKemKey, SharedSecret};
 use crate::snapshot::Shared;
 
@@ -85,6 +86,8 @@ pub(super) struct Renewal {
     pub(super) transcript: Digest,
 }
 
+erases!(Renewal, Renewal { secret, transcript: _ } => { erased(secret) });
+
 impl Renewal {
     fn new(secret: SharedSecret, key: &KemKeyBytes, ciphertext: &KemCiphertext) -> Self {
         Self { secret, transcript: Digest::of_parts(&[key, ciphertext]) }
@@ -129,6 +132,15 @@ enum Stage {
     #[n(3)]
     Answering(#[n(0)] Shared<ByteArray<KEM_CIPHERTEXT_BYTES>>),
 }
+
+erases!(PostQuantum, PostQuantum { stage, turns: _, renewed_at: _ } => { erased(stage) });
+
+erases!(Stage, stage => {
+    match stage {
+        Stage::Offering { seed, drawn_at: _ } => erased(seed),
+        Stage::Quiet | Stage::Asked(_) | Stage::Answering(_) => {}
+    }
+});
 
 impl PostQuantum {
     /// As a session begins.

@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use super::chain::ChainKey;
 use super::header::HeaderKey;
 use super::pq::Renewal;
+use crate::erasure::{erased, erases};
 use crate::handshake::SessionKey;
 use crate::kdf;
 use crate::secret::{SecretBytes, SharedSecret};
@@ -31,6 +32,8 @@ use crate::secret::{SecretBytes, SharedSecret};
 #[cbor(transparent)]
 pub(super) struct RootKey(#[n(0)] SecretBytes<32>);
 
+erases!(RootKey, RootKey(key) => { erased(key) });
+
 /// The keys that a session starts with.
 pub(super) struct Start {
     pub(super) root: RootKey,
@@ -39,6 +42,12 @@ pub(super) struct Start {
     /// For the headers of the responder's first chain.
     pub(super) responder: HeaderKey,
 }
+
+erases!(Start, Start { root, initiator, responder } => {
+    erased(root);
+    erased(initiator);
+    erased(responder);
+});
 
 impl Start {
     pub(super) fn new(key: SessionKey) -> Self {

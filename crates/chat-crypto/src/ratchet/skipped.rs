@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use chat_core::time::Timestamp;
 use minicbor::{Decode, Encode};
+use zeroize::ZeroizeOnDrop;
 
 use super::chain::MessageKey;
 use super::header::{Header, HeaderKey, SEALED_HEADER_BYTES};
+use crate::erasure::{erased, erases};
 use crate::snapshot::Shared;
 
 /// Most keys kept for one session.
@@ -46,6 +48,14 @@ struct Batch {
     keys: Vec<SkippedKey>,
 }
 
+erases!(SkippedKey, SkippedKey { number: _, key } => { erased(key) });
+
+erases!(Batch, Batch { header_key, stored_at: _, keys } => {
+    const fn each(_: &Vec<impl ZeroizeOnDrop>) {}
+    erased(header_key);
+    each(keys);
+});
+
 impl Batch {
     /// The same batch without the keys that `keep` refuses; `None` if none are left.
     fn filtered(&self, keep: impl Fn(&SkippedKey) -> bool) -> Option<Shared<Self>> {
@@ -68,6 +78,11 @@ impl Batch {
 #[derive(Clone, Default, Encode, Decode)]
 #[cbor(transparent)]
 pub(super) struct Skipped(#[n(0)] Vec<Shared<Batch>>);
+
+erases!(Skipped, Skipped(batches) => {
+    const fn each(_: &Vec<Shared<impl ZeroizeOnDrop>>) {}
+    each(batches);
+});
 
 impl Skipped {
     /// Adds the keys of one gap.

@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 use super::SILENT_AFTER;
+use crate::erasure::{erased, erases};
 use crate::ratchet::{Message, Ratchet};
 use crate::snapshot::Shared;
 
@@ -38,6 +39,20 @@ pub(super) struct Session {
     #[n(7)]
     pub(super) number: u32,
 }
+
+erases!(
+    Session,
+    Session {
+        handshake: _,
+        ephemeral: _,
+        identity: _,
+        unanswered: _,
+        started_at: _,
+        opened_at: _,
+        ratchet,
+        number: _,
+    } => { erased(ratchet) }
+);
 
 /// An encoded handshake header.
 #[derive(Debug, Encode, Decode)]
