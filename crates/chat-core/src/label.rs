@@ -124,6 +124,8 @@ labels! {
     TOKEN_KEY = "sealwire/1/kdf/token-key";
     /// A refresh token from the one before it.
     REFRESH_TOKEN = "sealwire/1/kdf/refresh-token";
+    /// An entry of the relay's audit log and those before it.
+    AUDIT = "sealwire/1/hash/audit";
 }
 
 #[cfg(test)]

@@ -11,13 +11,18 @@
 //! that a half-wrong configuration is refused with a list of all that is wrong with it.
 //! Absent on purpose: secrets. Keys are generated and kept by the relay's storage.
 
+mod network;
 mod settings;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
+pub use network::{Network, NoNetwork};
 pub use settings::{KEYS, Problems, Settings};
+
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Where the relay keeps everything.
 #[derive(Clone, Eq, PartialEq)]
@@ -147,6 +152,53 @@ impl Caps {
     }
 }
 
+/// TLS in the program itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tls {
+    /// A file with the certificate and those that vouch for it, in PEM form.
+    pub certificate: PathBuf,
+    /// A file with its private key, in PEM form.
+    pub key: PathBuf,
+    /// The oldest version that is spoken.
+    pub minimum: TlsVersion,
+    /// For how long browsers are to remember that there is TLS; zero: they are told nothing.
+    pub hsts_seconds: u32,
+}
+
+impl Tls {
+    /// Browsers remember for a year.
+    pub const HSTS_SECONDS: u32 = 365 * 24 * 3600;
+
+    /// TLS 1.3 with these files.
+    #[must_use]
+    pub fn with(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self {
+            certificate: certificate.into(),
+            key: key.into(),
+            minimum: TlsVersion::Tls13,
+            hsts_seconds: Self::HSTS_SECONDS,
+        }
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TlsVersion {
+    /// 1.2, for clients that know nothing newer.
+    Tls12,
+    /// 1.3.
+    Tls13,
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls12 => "1.2",
+            Self::Tls13 => "1.3",
+        })
+    }
+}
+
 /// A configuration that was checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
@@ -163,11 +215,17 @@ pub struct Config {
     /// The URL that clients know the relay by, without a path.
     pub origin: Option<String>,
     /// Proxies that stand before the relay, whose `X-Forwarded-For` says who a client is.
-    pub proxies: Vec<IpAddr>,
+    pub proxies: Vec<Network>,
+    /// Pages of these origins may use the relay from a browser, beside its own.
+    pub web_origins: Vec<String>,
+    /// TLS, if it ends here.
+    pub tls: Option<Tls>,
     /// How often something may happen.
     pub rates: Rates,
     /// How many connections there may be.
     pub caps: Caps,
+    /// For how long the audit log is kept.
+    pub audit_kept: Duration,
 }
 
 impl Config {
@@ -183,8 +241,11 @@ impl Config {
             node: None,
             origin: None,
             proxies: Vec::new(),
+            web_origins: Vec::new(),
+            tls: None,
             rates: Rates::DEFAULT,
             caps: Caps::DEFAULT,
+            audit_kept: A_DAY * 365,
         }
     }
 }
@@ -209,6 +270,18 @@ impl fmt::Display for Config {
             let proxies: Vec<_> = self.proxies.iter().map(ToString::to_string).collect();
             writeln!(f, "proxies = {}", text(&proxies.join(", ")))?;
         }
+        if !self.web_origins.is_empty() {
+            writeln!(f, "web_origins = {}", text(&self.web_origins.join(", ")))?;
+        }
+        if let Some(tls) = &self.tls {
+            writeln!(f, "\n[tls]")?;
+            writeln!(f, "certificate = {}", text(&tls.certificate.display().to_string()))?;
+            writeln!(f, "key = {}", text(&tls.key.display().to_string()))?;
+            writeln!(f, "minimum = {}", text(&tls.minimum.to_string()))?;
+            writeln!(f, "hsts_seconds = {}", tls.hsts_seconds)?;
+        }
+        writeln!(f, "\n[audit]")?;
+        writeln!(f, "keep_days = {}", self.audit_kept.as_secs() / A_DAY.as_secs())?;
         writeln!(f, "\n[limits]")?;
         self.rates
             .named()

@@ -6,6 +6,7 @@
 //! | [`accounts`] | `/v1/account…`, `/v1/accounts/…` |
 //! | [`prekeys`] | `/v1/prekeys…` |
 //! | [`conversations`] | `/v1/conversations…` |
+//! | [`origin`] | which web pages may |
 //! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
 //!
 //! Every refusal is a [`Reject`], for unknown paths too. A body has its
@@ -17,10 +18,10 @@ pub mod auth;
 pub mod conversations;
 pub mod extract;
 pub mod health;
+pub mod origin;
 pub mod prekeys;
 pub mod refusal;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ use chat_core::reject::{Reject, RejectCode};
 use tokio_util::task::TaskTracker;
 
 use self::refusal::Refusal;
+use crate::config::Network;
 use crate::service::Services;
 use crate::socket;
 
@@ -52,7 +54,11 @@ pub struct App {
     /// The WebSocket connections, for who waits for their end.
     pub connections: TaskTracker,
     /// Proxies whose word on a client's address is believed.
-    pub proxies: Arc<[IpAddr]>,
+    pub proxies: Arc<[Network]>,
+    /// Pages that may use the relay from a browser, beside its own.
+    pub web_origins: Arc<[String]>,
+    /// For how long browsers are to remember that there is TLS.
+    pub hsts: Option<HeaderValue>,
 }
 
 impl App {
@@ -109,6 +115,7 @@ pub fn router(app: App) -> Router {
                 Reject::from(RejectCode::NotFound).saying("The path does not take this method."),
             )
         })
+        .layer(from_fn_with_state(app.clone(), origin::check))
         .layer(from_fn_with_state(app.clone(), finish))
         .with_state(app)
 }
@@ -136,6 +143,9 @@ async fn finish(State(app): State<App>, request: Request, next: Next) -> Respons
         app.services.metrics.rejected(*code);
     }
     let headers = response.headers_mut();
+    if let Some(hsts) = &app.hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -7,6 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::time::Timestamp;
+
+use crate::audit::{AuditEvent, Note};
 use crate::bus::BusEvent;
 use crate::service::Services;
 use crate::storage::{Expired, StorageError};
@@ -21,6 +24,7 @@ const MESSAGES_A_SWEEP: usize = 5_000;
 /// Sweeps again and again; does not return.
 pub async fn run(services: Arc<Services>) {
     let mut sweeps = 0_u32;
+    let mut key = services.tokens.key_id(services.now());
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         if let Err(error) = sweep(&services).await {
@@ -31,9 +35,29 @@ pub async fn run(services: Arc<Services>) {
             if let Err(error) = forgotten {
                 tracing::warn!(%error, "what has run out could not be forgotten yet");
             }
+            if let Err(error) = prune_audit(&services).await {
+                tracing::warn!(%error, "the audit log could not be shortened yet");
+            }
+            let newer = services.tokens.key_id(services.now());
+            if newer != key {
+                let note = Note::done(AuditEvent::TokenKeysRotated).saying(&newer);
+                services.audit.note(note);
+                key = newer;
+            }
         }
         sweeps = sweeps.wrapping_add(1);
     }
+}
+
+/// Forgets what the audit log need not keep any longer; returns how many entries.
+///
+/// # Errors
+///
+/// [`StorageError`].
+pub async fn prune_audit(services: &Services) -> Result<u64, StorageError> {
+    let kept = u64::try_from(services.audit_kept.as_millis()).unwrap_or(u64::MAX);
+    let before = services.now().as_millis().saturating_sub(kept);
+    services.storage.prune_audit(Timestamp::from_millis(before)).await
 }
 
 /// Erases everything that is due now and tells connected members; returns how many messages.

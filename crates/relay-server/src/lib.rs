@@ -11,14 +11,16 @@
 //! |---|---|
 //! | [`config`] | flags, variables and file to a checked configuration |
 //! | [`storage`], [`bus`], [`limits`], [`clock`] | the ports: durable state, other nodes, counts, time |
+//! | [`audit`] | the security audit log and its chain |
 //! | [`auth`] | OPAQUE, access tokens, refresh tokens |
 //! | [`limits`], [`admission`] | how often, and how many at once |
 //! | [`policy`], [`directory`] | who may, and what is remembered for that |
 //! | [`service`] | the verbs; never sees HTTP |
 //! | [`writer`], [`acknowledgements`] | group commit of messages and of cursors |
 //! | [`registry`], [`dispatcher`], [`delivery`] | who is connected, what they hear of, what they are sent |
-//! | [`http`], [`socket`], [`connection`], [`encoding`] | REST and WebSockets |
+//! | [`tls`], [`http`], [`socket`], [`connection`], [`encoding`] | TLS, REST and WebSockets |
 //! | [`janitor`], [`metrics`], [`logging`] | housekeeping, counters, what may be logged |
+//! | [`operator`] | what the command line does beside running the relay |
 //! | [`testing`] | a relay in this process, for tests and examples |
 //!
 //! Absent on purpose: chat-crypto. What could open a message is not in this program.
@@ -33,6 +35,7 @@
 
 pub mod acknowledgements;
 pub mod admission;
+pub mod audit;
 pub mod auth;
 pub mod bus;
 pub mod clock;
@@ -47,6 +50,7 @@ pub mod janitor;
 pub mod limits;
 pub mod logging;
 pub mod metrics;
+pub mod operator;
 pub mod policy;
 pub mod random;
 pub mod registry;
@@ -56,6 +60,7 @@ pub mod service;
 pub mod socket;
 pub mod storage;
 pub mod testing;
+pub mod tls;
 pub mod writer;
 
 pub use relay::{Ports, Relay, StartError};

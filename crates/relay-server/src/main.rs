@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use relay_server::Relay;
+use relay_server::audit::verify;
 use relay_server::clock::SystemClock;
 use relay_server::config::{Config, Database, Problems, Settings, without_password};
 use relay_server::logging::filter;
+use relay_server::{Relay, operator};
 
 /// Clients are told to come back within this time when the relay leaves.
 const RETURN_WITHIN: Duration = Duration::from_secs(20);
@@ -30,10 +31,43 @@ struct Cli {
 enum Command {
     /// Run the relay.
     Serve(Flags),
+    /// Read the security audit log, also while the relay runs.
+    Audit {
+        #[command(subcommand)]
+        what: AuditCommand,
+    },
     /// Look at the configuration without running anything.
     Config {
         #[command(subcommand)]
         what: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Print the last entries, one line of JSON each.
+    Tail {
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        entries: u64,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Print all entries that are kept, one line of JSON each.
+    Export {
+        /// Only those after the entry of this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Check that no entry was changed, taken out or cut off.
+    Verify {
+        /// An anchor that was noted elsewhere, as the other commands print it.
+        #[arg(long, value_name = "NUMBER:HASH")]
+        anchor: Option<String>,
+        #[command(flatten)]
+        flags: Flags,
     },
 }
 
@@ -69,9 +103,28 @@ struct Flags {
     /// The URL that clients know the relay by, without a path.
     #[arg(long, env = "SEALWIRE_ORIGIN", value_name = "URL")]
     origin: Option<String>,
-    /// Addresses of proxies before the relay, with commas; their X-Forwarded-For is believed.
+    /// Addresses or ranges of proxies before the relay, with commas; their X-Forwarded-For is
+    /// believed.
     #[arg(long, env = "SEALWIRE_PROXIES", value_name = "ADDRESSES")]
     proxies: Option<String>,
+    /// Origins of web pages that may use the relay beside its own, with commas.
+    #[arg(long, env = "SEALWIRE_WEB_ORIGINS", value_name = "URLS")]
+    web_origins: Option<String>,
+    /// A PEM file with the certificate for TLS and its chain; read again when it changes.
+    #[arg(long, env = "SEALWIRE_TLS_CERTIFICATE", value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// A PEM file with the certificate's private key.
+    #[arg(long, env = "SEALWIRE_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<String>,
+    /// The oldest TLS that is spoken, 1.2 or 1.3 [default: 1.3].
+    #[arg(long, env = "SEALWIRE_TLS_MINIMUM", value_name = "VERSION")]
+    tls_minimum: Option<String>,
+    /// For how long browsers remember that there is TLS, 0 for not at all [default: 31536000].
+    #[arg(long, env = "SEALWIRE_TLS_HSTS_SECONDS", value_name = "SECONDS")]
+    tls_hsts_seconds: Option<String>,
+    /// For how many days the security audit log is kept [default: 365].
+    #[arg(long, env = "SEALWIRE_AUDIT_KEEP_DAYS", value_name = "DAYS")]
+    audit_keep_days: Option<String>,
     /// Messages an account may send in a minute [default: 60].
     #[arg(long, env = "SEALWIRE_MESSAGES_A_MINUTE", value_name = "COUNT")]
     messages_a_minute: Option<String>,
@@ -116,6 +169,12 @@ impl Flags {
             ("node", self.node),
             ("origin", self.origin),
             ("proxies", self.proxies),
+            ("web_origins", self.web_origins),
+            ("tls.certificate", self.tls_certificate),
+            ("tls.key", self.tls_key),
+            ("tls.minimum", self.tls_minimum),
+            ("tls.hsts_seconds", self.tls_hsts_seconds),
+            ("audit.keep_days", self.audit_keep_days),
             ("limits.messages_a_minute", self.messages_a_minute),
             ("limits.typing_a_minute", self.typing_a_minute),
             ("limits.connections_a_minute", self.connections_a_minute),
@@ -128,7 +187,7 @@ impl Flags {
             ("limits.unauthenticated_an_address", self.unauthenticated_an_address),
         ] {
             if let Some(value) = value {
-                let name = key.rsplit('.').next().unwrap_or(key);
+                let name = key.strip_prefix("limits.").unwrap_or(key).replace('.', "_");
                 let flag = name.replace('_', "-");
                 let variable = name.to_uppercase();
                 settings.set(key, value, format!("--{flag} or SEALWIRE_{variable}"));
@@ -161,6 +220,7 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(flags) => serve(flags.check()?).await,
+        Command::Audit { what } => audit(what).await,
         Command::Config { what: ConfigCommand::Check(flags) } => {
             flags.check()?;
             println!("The configuration can be used.");
@@ -171,6 +231,27 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             Ok(())
         }
     }
+}
+
+async fn audit(what: AuditCommand) -> Result<(), Box<dyn std::error::Error>> {
+    let mut output = std::io::stdout().lock();
+    match what {
+        AuditCommand::Tail { entries, flags } => {
+            let storage = operator::open(&flags.check()?).await?;
+            operator::tail(&*storage, entries, &mut output).await?;
+        }
+        AuditCommand::Export { after, flags } => {
+            let storage = operator::open(&flags.check()?).await?;
+            operator::export(&*storage, after, &mut output).await?;
+        }
+        AuditCommand::Verify { anchor, flags } => {
+            let noted = anchor.as_deref().map(operator::anchor).transpose()?;
+            let storage = operator::open(&flags.check()?).await?;
+            let end = verify(&*storage, noted).await.map_err(operator::OperatorError::Audit)?;
+            writeln!(output, "The audit log is whole. It ends with {}", operator::show(end))?;
+        }
+    }
+    Ok(())
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {

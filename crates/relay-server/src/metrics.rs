@@ -30,6 +30,10 @@ pub struct Metrics {
     pub commit_messages: Histogram<12>,
     /// Seconds from the writer's first look at a batch to the end of its commit.
     pub commit_seconds: Histogram<12>,
+    /// TLS handshakes that succeeded.
+    pub tls_handshakes: Counter,
+    /// TLS handshakes that failed or took too long.
+    pub tls_failed: Counter,
     /// Connections that were closed because there were too many.
     pub connections_refused: Counter,
     rejects: Vec<Counter>,
@@ -53,6 +57,8 @@ impl Default for Metrics {
                 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 1.0, 4.0,
             ]),
             connections_refused: Counter::default(),
+            tls_handshakes: Counter::default(),
+            tls_failed: Counter::default(),
             limited: Class::ALL.iter().map(|_| Counter::default()).collect(),
             rejects: RejectCode::ALL.iter().map(|_| Counter::default()).collect(),
         }
@@ -78,7 +84,7 @@ impl Metrics {
 
     /// Writes everything down.
     #[must_use]
-    pub fn render(&self, bus: BusHealth, limits: LimitsHealth) -> String {
+    pub fn render(&self, bus: BusHealth, limits: LimitsHealth, audit: (u64, u64)) -> String {
         let mut text = String::with_capacity(8 * 1024);
         for (name, help, counter) in [
             ("accepted_total", "Messages that became durable.", &self.accepted),
@@ -87,6 +93,8 @@ impl Metrics {
             ("log_reads_total", "Reads of a log for a connected device.", &self.log_reads),
             ("expired_total", "Messages whose timer ended.", &self.expired),
             ("lagged_total", "Connections that lost their queue.", &self.lagged),
+            ("tls_handshakes_total", "TLS handshakes.", &self.tls_handshakes),
+            ("tls_failed_total", "TLS handshakes that failed.", &self.tls_failed),
             ("connections_refused_total", "Connections too many.", &self.connections_refused),
         ] {
             sample(&mut text, name, help, "counter", counter.get());
@@ -102,6 +110,8 @@ impl Metrics {
         for (name, help, value) in [
             ("limits_shared_total", "Requests counted for all nodes.", limits.shared),
             ("limits_alone_total", "Requests counted by this node alone.", limits.alone),
+            ("audit_notes_total", "Notes in the audit log.", audit.0),
+            ("audit_lost_total", "Notes for the audit log that were given up.", audit.1),
         ] {
             sample(&mut text, name, help, "counter", value);
         }
@@ -249,7 +259,7 @@ mod tests {
         metrics.commit_messages.observe_count(3);
         let entered = metrics.connections.enter();
 
-        let text = metrics.render(BusHealth::default(), LimitsHealth::default());
+        let text = metrics.render(BusHealth::default(), LimitsHealth::default(), (0, 0));
         drop(entered);
 
         for line in [

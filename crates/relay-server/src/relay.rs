@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use chat_core::id::WorkspaceId;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::acknowledgements::Acknowledgements;
 use crate::admission::Admission;
+use crate::audit::{Audit, AuditEvent, Note};
 use crate::auth::keys::{KeyRing, SECRET_BYTES};
 use crate::auth::opaque::Opaque;
 use crate::auth::refresh::RefreshSecret;
@@ -28,7 +30,7 @@ use crate::bus::local::LocalHub;
 use crate::bus::redis::{BadRedisUrl, RedisBus, RedisConfig};
 use crate::bus::{Bus, Inbox, NodeId};
 use crate::clock::Clock;
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Tls};
 use crate::directory::Directory;
 use crate::http::{App, router};
 use crate::limits::Limits;
@@ -39,11 +41,16 @@ use crate::registry::{Ending, Registry};
 use crate::server::{self, Server};
 use crate::service::Services;
 use crate::storage::{Storage, StorageError, postgres, sqlite};
+use crate::tls::{Certificates, Reloaded, TlsError, choose_provider};
 use crate::writer::Writers;
 use crate::{dispatcher, janitor, random};
 
 /// Connections to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// How often the files of the certificate are looked at.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
+/// How long the last notes for the audit log may take.
+const AUDIT_FLUSH_MAX: Duration = Duration::from_secs(2);
 /// How long draining may take.
 const DRAIN_MAX: Duration = Duration::from_secs(25);
 
@@ -71,6 +78,9 @@ pub enum StartError {
     /// The bus.
     #[error(transparent)]
     Bus(#[from] BadRedisUrl),
+    /// The certificate.
+    #[error("TLS cannot be used: {0}")]
+    Tls(#[from] TlsError),
     /// The address.
     #[error("the relay cannot listen on {address}: {source}")]
     Listen {
@@ -108,6 +118,7 @@ pub struct Relay {
     stop: CancellationToken,
     connections: TaskTracker,
     requests: TaskTracker,
+    certificates: Option<Arc<Certificates>>,
     tasks: Vec<JoinHandle<()>>,
     _lock: Option<File>,
 }
@@ -128,6 +139,7 @@ impl Relay {
                 (Arc::new(postgres::Store::open(url, POSTGRES_CONNECTIONS).await?), None)
             }
         };
+        choose_provider();
         let node = NodeId::from_bytes(random::bytes());
         let (bus, inbox) = connect_bus(&config, node)?;
         let limits = limits(&config)?;
@@ -147,6 +159,11 @@ impl Relay {
         clock: Arc<dyn Clock>,
         ports: Ports,
     ) -> Result<Self, StartError> {
+        let certificates = config.tls.as_ref().map(Certificates::read).transpose()?;
+        let tls = match (&certificates, &config.tls) {
+            (Some(certificates), Some(tls)) => Some(certificates.server_config(tls)?.into()),
+            _ => None,
+        };
         let refused = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
@@ -156,27 +173,44 @@ impl Relay {
             services: services.clone(),
             ready: Arc::new(AtomicBool::new(true)),
             connections: TaskTracker::new(),
+            hsts: config.tls.as_ref().and_then(hsts),
             proxies: config.proxies.into(),
+            web_origins: config.web_origins.into(),
         };
         let (ready, connections) = (app.ready.clone(), app.connections.clone());
         let (stop, requests) = (CancellationToken::new(), TaskTracker::new());
         let server = Server {
             admission: Admission::new(config.caps),
             proxies: app.proxies.clone(),
+            tls,
             metrics: services.metrics.clone(),
             router: router(app),
             stop: stop.clone(),
             tasks: requests.clone(),
         };
         let cursors = services.clone();
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(server::run(listener, server)),
             tokio::spawn(dispatcher::run(services.clone(), inbox)),
             tokio::spawn(async move { cursors.acknowledgements.run().await }),
             tokio::spawn(janitor::run(services.clone())),
         ];
-        let lock = None;
-        Ok(Self { services, address, ready, stop, connections, requests, tasks, _lock: lock })
+        if let Some(certificates) = &certificates {
+            tasks.push(tokio::spawn(watch(certificates.clone(), services.clone())));
+        }
+        let note = Note::done(AuditEvent::Started).saying(env!("CARGO_PKG_VERSION"));
+        services.audit.note(note);
+        Ok(Self {
+            services,
+            address,
+            ready,
+            stop,
+            connections,
+            requests,
+            certificates,
+            tasks,
+            _lock: None,
+        })
     }
 
     /// Where it listens.
@@ -194,8 +228,17 @@ impl Relay {
     /// What it counts, in Prometheus' text format.
     #[must_use]
     pub fn metrics(&self) -> String {
-        let Services { metrics, bus, limits, .. } = &*self.services;
-        metrics.render(bus.health(), limits.health())
+        self.services.render_metrics()
+    }
+
+    /// Looks at once whether the files of the certificate have changed, as it does every few
+    /// seconds; nothing without TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`], if they can no longer be used; what was in use stays in use.
+    pub fn reload_certificate(&self) -> Result<Reloaded, TlsError> {
+        self.certificates.as_ref().map_or(Ok(Reloaded::Unchanged), |those| those.reload())
     }
 
     /// Erases at once everything that is due; returns how many messages.
@@ -210,6 +253,20 @@ impl Relay {
     /// Looks at once, as it does now and then, whether connected devices have missed something.
     pub async fn look_at_heads(&self) {
         dispatcher::look_at_heads(&self.services).await;
+    }
+
+    /// Forgets at once what the audit log need not keep any longer; returns how many entries.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn prune_audit(&self) -> Result<u64, StorageError> {
+        janitor::prune_audit(&self.services).await
+    }
+
+    /// Waits until everything noted for the audit log is written.
+    pub async fn flush_audit(&self) {
+        self.services.audit.flush().await;
     }
 
     /// Writes at once the cursors that have gathered.
@@ -235,6 +292,10 @@ impl Relay {
         }
         self.services.writers.close().await;
         self.services.acknowledgements.flush().await;
+        self.services.audit.note(Note::done(AuditEvent::Stopped));
+        if tokio::time::timeout(AUDIT_FLUSH_MAX, self.services.audit.flush()).await.is_err() {
+            tracing::warn!("the end of the audit log could not be written");
+        }
         for task in self.tasks.drain(..) {
             task.abort();
         }
@@ -274,6 +335,8 @@ async fn services(
         opaque: Opaque::from_bytes(&opaque).map_err(|_| StartError::Secrets)?,
         tokens: Tokens::new(KeyRing::new(ring, epoch), issuer),
         refresh_secret: RefreshSecret::new(refresh),
+        audit_kept: config.audit_kept,
+        audit: Audit::start(storage.clone(), clock.clone(), node),
         limits,
         rates: config.rates,
         directory: Directory::over(storage.clone()),
@@ -298,7 +361,9 @@ fn origins(config: &Config, address: SocketAddr) -> Vec<String> {
         Some(origin) => vec![origin.clone()],
         // Only on loopback; a public relay has to be given its origin.
         None => {
-            vec![format!("http://{address}"), format!("http://localhost:{}", address.port())]
+            let scheme = if config.tls.is_some() { "https" } else { "http" };
+            let port = address.port();
+            vec![format!("{scheme}://{address}"), format!("{scheme}://localhost:{port}")]
         }
     }
 }
@@ -342,6 +407,26 @@ fn connect_bus(config: &Config, node: NodeId) -> Result<(Arc<dyn Bus>, Inbox), S
             Ok((Arc::new(bus), inbox))
         }
     }
+}
+
+/// Looks now and then whether the files of the certificate have changed; does not return.
+async fn watch(certificates: Arc<Certificates>, services: Arc<Services>) {
+    loop {
+        tokio::time::sleep(CERTIFICATE_EVERY).await;
+        match certificates.reload() {
+            Ok(Reloaded::Unchanged) => {}
+            Ok(Reloaded::Changed) => {
+                tracing::info!("the certificate has changed");
+                services.audit.note(Note::done(AuditEvent::CertificateChanged));
+            }
+            Err(error) => tracing::warn!(%error, "the certificate in use stays in use"),
+        }
+    }
+}
+
+fn hsts(tls: &Tls) -> Option<HeaderValue> {
+    let seconds = Some(tls.hsts_seconds).filter(|seconds| *seconds > 0)?;
+    HeaderValue::from_str(&format!("max-age={seconds}")).ok()
 }
 
 fn limits(config: &Config) -> Result<Arc<dyn Limits>, StartError> {

@@ -1,6 +1,8 @@
-//! Accepting connections: HTTP/1.1 with limits and timeouts that nobody gives for free.
+//! Accepting connections: TLS, and HTTP/1.1 with limits and timeouts that nobody gives for free.
 
-use std::net::{IpAddr, SocketAddr};
+mod patient;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,29 +13,37 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+use self::patient::{Patient, STALL_MAX};
 use crate::admission::{Admission, Admitted};
+use crate::config::Network;
 use crate::http::extract::PeerAddress;
 use crate::metrics::Metrics;
 
 /// A request's head must be there by then; also how long a connection may idle between requests.
 const HEAD_MAX: Duration = Duration::from_secs(10);
+/// A TLS handshake must be done by then.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const HEADERS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long to wait when the system has no more descriptors.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
 /// What every connection is served with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) router: Router,
     pub(crate) admission: Admission,
     /// Proxies, which speak for many.
-    pub(crate) proxies: Arc<[IpAddr]>,
+    pub(crate) proxies: Arc<[Network]>,
+    pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -60,13 +70,17 @@ impl Server {
     /// Serves a connection, or closes it at once.
     fn admit(&self, stream: TcpStream, peer: SocketAddr) {
         let address = peer.ip();
-        let counted = (!self.proxies.contains(&address)).then_some(address);
+        let is_proxy = self.proxies.iter().any(|proxy| proxy.contains(address));
+        let counted = (!is_proxy).then_some(address);
         match self.admission.admit(counted) {
             Ok(admitted) => {
                 // Small frames are to leave at once.
                 let _ = stream.set_nodelay(true);
-                let (router, stop) = (self.router.clone(), self.stop.clone());
-                self.tasks.spawn(serve(stream, peer, admitted, router, stop));
+                self.tasks.spawn(self.clone().open(
+                    Patient::over(stream, STALL_MAX),
+                    peer,
+                    admitted,
+                ));
             }
             Err(too_many) => {
                 tracing::debug!(%too_many, "a connection is refused");
@@ -74,10 +88,28 @@ impl Server {
             }
         }
     }
+
+    /// Shakes hands, if there is TLS, and serves.
+    async fn open(self, stream: Patient<TcpStream>, peer: SocketAddr, admitted: Arc<Admitted>) {
+        let Self { router, tls, metrics, stop, .. } = self;
+        let Some(tls) = tls else { return serve(stream, peer, admitted, router, stop).await };
+        match timeout(HANDSHAKE_MAX, tls.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                metrics.tls_handshakes.add(1);
+                // A connection is mostly waiting; what its handshake needed is not kept for that.
+                Box::pin(serve(stream, peer, admitted, router, stop)).await;
+            }
+            Ok(Err(error)) => {
+                metrics.tls_failed.add(1);
+                tracing::debug!(%error, "a TLS handshake failed");
+            }
+            Err(_) => metrics.tls_failed.add(1),
+        }
+    }
 }
 
 async fn serve(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     admitted: Arc<Admitted>,
     router: Router,

@@ -27,6 +27,7 @@ pub mod tokens;
 pub mod typing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::device::AccountDevices;
 use chat_core::id::{AccountId, DeviceAddress, WorkspaceId};
@@ -35,6 +36,7 @@ use chat_core::signed::VerifyError;
 use chat_core::time::Timestamp;
 
 use crate::acknowledgements::Acknowledgements;
+use crate::audit::Audit;
 use crate::auth::opaque::Opaque;
 use crate::auth::refresh::RefreshSecret;
 use crate::auth::tokens::Tokens;
@@ -83,6 +85,10 @@ pub struct Services {
     pub writers: Writers,
     /// Cursors on their way to the store.
     pub acknowledgements: Acknowledgements,
+    /// What is noted for the operator's auditors.
+    pub audit: Audit,
+    /// For how long that is kept.
+    pub audit_kept: Duration,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -112,8 +118,15 @@ impl Services {
         let taken = self.limits.take(class, subject, self.now()).await;
         if taken.is_err() {
             self.metrics.limited(class);
+            self.audit.note_limited(class, subject);
         }
         taken
+    }
+
+    /// What is counted, in Prometheus' text format.
+    #[must_use]
+    pub fn render_metrics(&self) -> String {
+        self.metrics.render(self.bus.health(), self.limits.health(), self.audit.counts())
     }
 
     /// An account's devices as they are stored, every signature checked.

@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use chat_core::frame::{SUBPROTOCOL_CBOR, SUBPROTOCOL_JSON};
 use chat_core::limits::FRAME_BYTES_MAX;
@@ -19,7 +19,7 @@ use crate::http::App;
 use crate::http::extract::{Peer, bearer};
 use crate::http::refusal::Answer;
 use crate::limits::{Class, Subject};
-use crate::service::{Services, authenticate};
+use crate::service::authenticate;
 
 /// The library's own 128 KiB would be most of what an idle connection weighs.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -29,8 +29,8 @@ const WRITE_BUFFER_BYTES: usize = 8 * 1024;
 ///
 /// # Errors
 ///
-/// [`RejectCode::Malformed`] if it is no upgrade or names no sub-protocol of ours,
-/// [`RejectCode::Forbidden`] to a page of another origin, and what is wrong with the token.
+/// [`RejectCode::Malformed`] if it is no upgrade or names no sub-protocol of ours, and what is
+/// wrong with the token.
 pub async fn upgrade(
     State(app): State<App>,
     headers: HeaderMap,
@@ -39,7 +39,6 @@ pub async fn upgrade(
     admitted: Option<Extension<Arc<Admitted>>>,
 ) -> Answer<Response> {
     app.check_ready()?;
-    check_origin(&app.services, &headers)?;
     let upgrade = upgrade.map_err(|_| {
         Reject::from(RejectCode::Malformed).saying("This path only takes WebSocket upgrades.")
     })?;
@@ -74,22 +73,4 @@ pub async fn upgrade(
                 .track_future(connection::run(services, socket, encoding, caller, admitted))
                 .await;
         }))
-}
-
-/// Browsers say which page asks; anything else than the relay's own origin is refused. Programs
-/// that are no browsers do not send the header.
-fn check_origin(services: &Services, headers: &HeaderMap) -> Result<(), Reject> {
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    let allowed = match (origins.next(), origins.next()) {
-        (None, _) => true,
-        (Some(origin), None) => is_ours(services, origin),
-        (Some(_), Some(_)) => false,
-    };
-    allowed.then_some(()).ok_or_else(|| {
-        Reject::from(RejectCode::Forbidden).saying("Pages of this origin may not connect.")
-    })
-}
-
-fn is_ours(services: &Services, origin: &HeaderValue) -> bool {
-    services.origins.iter().any(|ours| ours.as_bytes() == origin.as_bytes())
 }

@@ -44,11 +44,13 @@ use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::audit::{AuditRecord, Chained};
+
 pub use error::StorageError;
 pub use records::{
-    Acknowledgement, ActiveDevices, AppendError, Appended, Backlog, Conversation, DeviceState,
-    DevicesReplaced, Expired, FamilyId, Freshness, LoginRecord, NewAccount, NewMessage, NewPrekeys,
-    PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState,
+    Acknowledgement, ActiveDevices, AppendError, Appended, AuditEnds, Backlog, Conversation,
+    DeviceState, DevicesReplaced, Expired, FamilyId, Freshness, LoginRecord, NewAccount,
+    NewMessage, NewPrekeys, PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState,
 };
 
 /// A page of messages ends after this many bytes of envelopes, however many were asked for.
@@ -359,6 +361,21 @@ pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
         &self,
         conversation: ConversationId,
     ) -> Result<Vec<SignedReceipt>, StorageError>;
+
+    // ── audit ───────────────────────────────────────────────────────────────────────────────────
+
+    /// Appends to the audit log, in the order given.
+    async fn append_audit(&self, records: &[AuditRecord]) -> Result<(), StorageError>;
+
+    /// Up to `limit` entries of the audit log after the one numbered `after`.
+    async fn read_audit(&self, after: u64, limit: usize) -> Result<Vec<Chained>, StorageError>;
+
+    /// Where the audit log begins and ends.
+    async fn audit_ends(&self) -> Result<AuditEnds, StorageError>;
+
+    /// Forgets the entries of the audit log before the first that is not older than `before`;
+    /// returns how many.
+    async fn prune_audit(&self, before: Timestamp) -> Result<u64, StorageError>;
 
     // ── housekeeping ────────────────────────────────────────────────────────────────────────────
 

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use crate::bus::NodeId;
 use crate::bus::local::LocalHub;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Caps, Config, Database, Rates};
+use crate::config::{Caps, Config, Database, Network, Rates, Tls};
 use crate::limits::local::LocalLimits;
 use crate::relay::{Ports, Relay};
 use crate::storage::Storage;
@@ -62,7 +62,9 @@ pub struct TestRelayBuilder {
     redis: Option<String>,
     shared: Option<(LocalHub, Arc<dyn Storage>)>,
     origin: Option<String>,
-    proxies: Vec<IpAddr>,
+    proxies: Vec<Network>,
+    web_origins: Vec<String>,
+    tls: Option<Tls>,
 }
 
 impl TestRelay {
@@ -89,6 +91,8 @@ impl TestRelay {
             shared: None,
             origin: None,
             proxies: Vec::new(),
+            web_origins: Vec::new(),
+            tls: None,
         }
     }
 
@@ -199,7 +203,21 @@ impl TestRelayBuilder {
     /// Behind a proxy at this address.
     #[must_use]
     pub fn proxy(mut self, address: IpAddr) -> Self {
-        self.proxies.push(address);
+        self.proxies.push(address.into());
+        self
+    }
+
+    /// For pages of another origin too.
+    #[must_use]
+    pub fn web_origin(mut self, origin: impl Into<String>) -> Self {
+        self.web_origins.push(origin.into());
+        self
+    }
+
+    /// With TLS.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -221,9 +239,12 @@ impl TestRelayBuilder {
         config.redis = self.redis;
         config.origin = self.origin;
         config.proxies = self.proxies;
+        config.web_origins = self.web_origins;
+        config.tls = self.tls;
         if let Some(url) = self.postgres {
             config.database = Database::Postgres(url);
         }
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let relay = match self.shared {
             None => Relay::start(config, self.clock).await,
             Some((hub, storage)) => {
@@ -235,7 +256,7 @@ impl TestRelayBuilder {
             }
         };
         let relay = relay.expect("the relay does not start");
-        let url = format!("http://{}", relay.address());
+        let url = format!("{scheme}://{}", relay.address());
         TestRelay { relay, url, folder }
     }
 }

@@ -182,7 +182,8 @@ impl Files {
     fn certified(&self, certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.certificate).collect();
         let chain = chain.ok().filter(|chain| !chain.is_empty());
-        let chain = chain.ok_or_else(|| TlsError::NoCertificate { path: certificate.to_owned() })?;
+        let chain =
+            chain.ok_or_else(|| TlsError::NoCertificate { path: certificate.to_owned() })?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|_| TlsError::NoKey { path: key.to_owned() })?;
         CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Unusable)

@@ -125,6 +125,12 @@ impl Tokens {
         Some(Access { token, expires_at })
     }
 
+    /// The name of the key that signs at `now`.
+    #[must_use]
+    pub fn key_id(&self, now: Timestamp) -> String {
+        self.ring.signing(now).id().to_owned()
+    }
+
     /// Checks a token.
     ///
     /// # Errors

@@ -42,7 +42,9 @@ impl From<IpAddr> for Network {
 
 /// The text is no range, or has bits behind its prefix.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a range is an address, `/`, and the length of its prefix; nothing stands behind the prefix")]
+#[error(
+    "a range is an address, `/`, and the length of its prefix; nothing stands behind the prefix"
+)]
 pub struct NoNetwork;
 
 impl FromStr for Network {

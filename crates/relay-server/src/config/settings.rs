@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, Database};
+use super::{A_DAY, Config, Database, Network, Tls, TlsVersion};
 
 /// Every setting: its key in a file, and what it is when nobody says.
 pub const KEYS: &[(&str, &str)] = &[
@@ -16,6 +16,12 @@ pub const KEYS: &[(&str, &str)] = &[
     ("node", "a random name"),
     ("origin", "http:// and the address it listens on"),
     ("proxies", "none: the address at the other end is the client's"),
+    ("web_origins", "none: only pages of the relay's own origin"),
+    ("tls.certificate", "none: no TLS here"),
+    ("tls.key", "none: no TLS here"),
+    ("tls.minimum", "1.3"),
+    ("tls.hsts_seconds", "31536000"),
+    ("audit.keep_days", "365"),
     ("limits.messages_a_minute", "60 an account"),
     ("limits.typing_a_minute", "60 an account in each conversation"),
     ("limits.connections_a_minute", "5 a device"),
@@ -131,6 +137,11 @@ impl Settings {
         config.node = self.take("node", node_name);
         config.origin = self.take("origin", origin);
         config.proxies = self.take("proxies", proxies).unwrap_or_default();
+        config.web_origins = self.take("web_origins", web_origins).unwrap_or_default();
+        config.tls = self.take_tls();
+        if let Some(days) = self.take("audit.keep_days", count) {
+            config.audit_kept = A_DAY * days;
+        }
         self.take_counts(config.rates.named_mut());
         self.take_counts(config.caps.named_mut());
         self.check_together(&config);
@@ -146,6 +157,27 @@ impl Settings {
                 None
             }
         }
+    }
+
+    fn take_tls(&mut self) -> Option<Tls> {
+        let certificate = self.take("tls.certificate", file);
+        let key = self.take("tls.key", file);
+        let minimum = self.take("tls.minimum", tls_version);
+        let hsts_seconds = self.take("tls.hsts_seconds", seconds);
+        let (Some(certificate), Some(key)) = (certificate, key) else {
+            if self.found.keys().any(|key| key.starts_with("tls.")) {
+                self.problems.push(
+                    "TLS needs both files: set `tls.certificate` and `tls.key`, or nothing of \
+                     `tls`."
+                        .to_owned(),
+                );
+            }
+            return None;
+        };
+        let mut tls = Tls::with(certificate, key);
+        tls.minimum = minimum.unwrap_or(tls.minimum);
+        tls.hsts_seconds = hsts_seconds.unwrap_or(tls.hsts_seconds);
+        Some(tls)
     }
 
     fn take_counts<const N: usize>(&mut self, named: [(&'static str, &mut u32); N]) {
@@ -170,12 +202,23 @@ impl Settings {
         if is_public && !self.found.contains_key("origin") {
             self.problems.push(
                 "`listen` is not a loopback address, so `origin` must say which https:// URL \
-                 clients use (TLS ends at a proxy before the relay)."
+                 clients use."
                     .to_owned(),
             );
         } else if is_public && origin.is_some_and(|origin| !origin.starts_with("https://")) {
             self.problems.push(
                 "`origin` must begin with https:// when `listen` is not a loopback address."
+                    .to_owned(),
+            );
+        } else if config.tls.is_some() && origin.is_some_and(|o| !o.starts_with("https://")) {
+            self.problems.push("`origin` must begin with https:// where there is TLS.".to_owned());
+        }
+        let ends_tls = self.found.keys().any(|key| key == "proxies" || key.starts_with("tls."));
+        if is_public && !ends_tls {
+            self.problems.push(
+                "`listen` is not a loopback address, so TLS must end somewhere: set \
+                 `tls.certificate` and `tls.key`, or name the proxies before the relay in \
+                 `proxies`."
                     .to_owned(),
             );
         }
@@ -233,9 +276,29 @@ fn origin(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn proxies(text: &str) -> Result<Vec<IpAddr>, &'static str> {
-    let wanted = "the addresses of the proxies, with commas between them";
-    text.split(',').map(|address| address.trim().parse().map_err(|_| wanted)).collect()
+fn proxies(text: &str) -> Result<Vec<Network>, &'static str> {
+    let wanted = "addresses or ranges like 10.0.0.0/8, with commas between them";
+    text.split(',').map(|network| network.trim().parse().map_err(|_| wanted)).collect()
+}
+
+fn web_origins(text: &str) -> Result<Vec<String>, &'static str> {
+    text.split(',').map(|one| origin(one.trim())).collect()
+}
+
+fn file(text: &str) -> Result<PathBuf, &'static str> {
+    if text.trim().is_empty() { Err("the path of a file") } else { Ok(text.into()) }
+}
+
+fn tls_version(text: &str) -> Result<TlsVersion, &'static str> {
+    match text {
+        "1.2" => Ok(TlsVersion::Tls12),
+        "1.3" => Ok(TlsVersion::Tls13),
+        _ => Err("1.2 or 1.3"),
+    }
+}
+
+fn seconds(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "a whole number of seconds")
 }
 
 fn count(text: &str) -> Result<u32, &'static str> {

@@ -61,10 +61,10 @@ pub async fn login_start(
 /// As [`service::login::finish`].
 pub async fn login_finish(
     State(app): State<App>,
-    From(_): From,
+    From(from): From,
     Body(finish): Body<LoginFinish>,
 ) -> Answer<Json<Enrolment>> {
-    Ok(Json(service::login::finish(&app.services, &finish).await?))
+    Ok(Json(service::login::finish(&app.services, &finish, from).await?))
 }
 
 /// `POST /v1/auth/device/start`.
@@ -88,10 +88,10 @@ pub async fn device_start(
 /// As [`service::device_login::finish`].
 pub async fn device_finish(
     State(app): State<App>,
-    From(_): From,
+    From(from): From,
     Body(finish): Body<DeviceLoginFinish>,
 ) -> Answer<Json<Tokens>> {
-    Ok(Json(service::device_login::finish(&app.services, &finish).await?))
+    Ok(Json(service::device_login::finish(&app.services, &finish, from).await?))
 }
 
 /// `POST /v1/auth/refresh`.
@@ -101,10 +101,10 @@ pub async fn device_finish(
 /// As [`service::tokens::refresh`].
 pub async fn refresh(
     State(app): State<App>,
-    From(_): From,
+    From(from): From,
     Body(refresh): Body<Refresh>,
 ) -> Answer<Json<Tokens>> {
-    Ok(Json(service::tokens::refresh(&app.services, &refresh).await?))
+    Ok(Json(service::tokens::refresh(&app.services, &refresh, from).await?))
 }
 
 /// `POST /v1/auth/logout`.

@@ -121,7 +121,7 @@ fn peer(parts: &Parts, app: &App) -> IpAddr {
     let hops = hops.by_ref().filter_map(|value| value.to_str().ok());
     let mut hops = hops.flat_map(|value| value.rsplit(',')).map(|hop| hop.trim().parse());
     let mut client = peer;
-    while app.proxies.contains(&client) {
+    while app.proxies.iter().any(|proxy| proxy.contains(client)) {
         match hops.next() {
             Some(Ok(hop)) => client = hop,
             _ => break,

@@ -32,10 +32,8 @@ fn health(status: &str) -> Health {
 
 /// `GET /metrics`.
 pub async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    let services = &app.services;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    let text = services.metrics.render(services.bus.health(), services.limits.health());
-    (kind, text)
+    (kind, app.services.render_metrics())
 }
 
 /// `GET /.well-known/jwks.json`.

@@ -62,7 +62,9 @@ fn allowed(app: &App, headers: &HeaderMap) -> Result<Option<HeaderValue>, Reject
     match (origins.next(), origins.next()) {
         (None, _) => Ok(None),
         (Some(origin), None) if is_known(app, origin) => Ok(Some(origin.clone())),
-        _ => Err(Reject::from(RejectCode::Forbidden).saying("Pages of this origin may not connect.")),
+        _ => {
+            Err(Reject::from(RejectCode::Forbidden).saying("Pages of this origin may not connect."))
+        }
     }
 }
 

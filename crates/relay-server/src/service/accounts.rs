@@ -8,6 +8,7 @@ use chat_core::reject::{Reject, RejectCode};
 use chat_core::signed::Unverified;
 
 use super::{Services, not_verified};
+use crate::audit::{AuditEvent, Note};
 
 /// Who has a username.
 ///
@@ -56,5 +57,8 @@ pub async fn put_envelope_keys(
         return Err(Reject::from(RejectCode::NotVerified)
             .saying("The envelope keys are another account's."));
     }
-    Ok(services.storage.put_envelope_keys(&keys).await?)
+    services.storage.put_envelope_keys(&keys).await?;
+    let note = Note::done(AuditEvent::EnvelopeKeysRotated).by_account(account);
+    services.audit.note(note.saying(format_args!("epoch {}", keys.epoch)));
+    Ok(())
 }

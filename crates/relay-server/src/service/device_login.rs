@@ -12,6 +12,7 @@ use chat_core::limits::LOGIN_WITHIN;
 use chat_core::reject::{Reject, RejectCode};
 
 use super::{Services, tokens};
+use crate::audit::{AuditEvent, Note};
 use crate::limits::{Class, Subject};
 use crate::storage::{DeviceState, PendingKind};
 
@@ -43,7 +44,26 @@ pub async fn start(
 ///
 /// [`RejectCode::InvalidCredentials`]; [`RejectCode::DeviceRemoved`] to a device whose answer is
 /// right but which was removed.
-pub async fn finish(services: &Services, finish: &DeviceLoginFinish) -> Result<Tokens, Reject> {
+pub async fn finish(
+    services: &Services,
+    finish: &DeviceLoginFinish,
+    from: IpAddr,
+) -> Result<Tokens, Reject> {
+    let event = AuditEvent::DeviceLogin;
+    match check(services, finish).await {
+        Ok(()) => {
+            services.audit.note(Note::done(event).by(finish.address).from(from));
+            tokens::begin(services, finish.address).await
+        }
+        Err(refusal) => {
+            let note = Note::refused(event).to_device(finish.address).from(from);
+            services.audit.note(note.saying(refusal.code.code()));
+            Err(refusal)
+        }
+    }
+}
+
+async fn check(services: &Services, finish: &DeviceLoginFinish) -> Result<(), Reject> {
     let wrong = Reject::from(RejectCode::InvalidCredentials)
         .saying("The answer to the challenge is wrong, late, or meant for another relay.");
     let kind = PendingKind::Challenge;
@@ -69,5 +89,5 @@ pub async fn finish(services: &Services, finish: &DeviceLoginFinish) -> Result<T
     if devices.active_device(address.device).is_none() {
         return Err(RejectCode::DeviceRemoved.into());
     }
-    tokens::begin(services, address).await
+    Ok(())
 }

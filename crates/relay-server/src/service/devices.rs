@@ -6,6 +6,7 @@ use chat_core::reject::{Reject, RejectCode};
 use chat_core::signed::VerifyError;
 
 use super::{Services, not_verified};
+use crate::audit::{AuditEvent, Note};
 use crate::bus::BusEvent;
 use crate::registry::Ending;
 use crate::storage::NewPrekeys;
@@ -37,8 +38,15 @@ pub(super) async fn replace_verified(
     })?;
     let replaced = services.storage.replace_devices(newer, prekeys, services.now()).await?;
     services.directory.forget_devices(account);
+    for device in replaced.added {
+        let address = DeviceAddress { account, device };
+        let note = Note::done(AuditEvent::DeviceAdded).by_account(account).to_device(address);
+        services.audit.note(note.saying(format_args!("list {}", newer.number())));
+    }
     for device in replaced.removed {
         let address = DeviceAddress { account, device };
+        let note = Note::done(AuditEvent::DeviceRemoved).by_account(account).to_device(address);
+        services.audit.note(note.saying(format_args!("list {}", newer.number())));
         services.registry.end(address, Ending::Removed);
         services.bus.publish(&[account], BusEvent::DeviceRemoved { address });
     }

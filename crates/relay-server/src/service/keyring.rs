@@ -5,6 +5,7 @@ use chat_core::id::AccountId;
 use chat_core::reject::{Reject, RejectCode};
 
 use super::Services;
+use crate::audit::{AuditEvent, Note};
 
 /// The caller's sealed keyring.
 ///
@@ -21,5 +22,8 @@ pub async fn get(services: &Services, account: AccountId) -> Result<Keyring, Rej
 ///
 /// [`RejectCode::Conflict`].
 pub async fn put(services: &Services, account: AccountId, keyring: &Keyring) -> Result<(), Reject> {
-    Ok(services.storage.put_keyring(account, keyring).await?)
+    services.storage.put_keyring(account, keyring).await?;
+    let note = Note::done(AuditEvent::KeyringReplaced).by_account(account);
+    services.audit.note(note.saying(format_args!("number {}", keyring.number)));
+    Ok(())
 }

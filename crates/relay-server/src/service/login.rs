@@ -14,6 +14,7 @@ use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
 use super::Services;
+use crate::audit::{AuditEvent, Note};
 use crate::auth::opaque::{LoginStarted, Opaque};
 use crate::auth::tokens::Bearer;
 use crate::limits::{Class, Subject};
@@ -76,15 +77,31 @@ pub async fn start(
 /// # Errors
 ///
 /// [`RejectCode::InvalidCredentials`], whatever was wrong.
-pub async fn finish(services: &Services, finish: &LoginFinish) -> Result<Enrolment, Reject> {
+pub async fn finish(
+    services: &Services,
+    finish: &LoginFinish,
+    from: IpAddr,
+) -> Result<Enrolment, Reject> {
     let wrong = RejectCode::InvalidCredentials;
-    let now = services.now();
+    let (now, event) = (services.now(), AuditEvent::PasswordLogin);
     let pending = services.storage.take_pending(PendingKind::Login, &finish.login, now).await?;
-    let pending: Pending = from_bytes(&pending.ok_or(wrong)?).map_err(|_| RejectCode::Internal)?;
+    let Some(pending) = pending else {
+        services.audit.note(Note::refused(event).from(from).saying("late"));
+        return Err(wrong.into());
+    };
+    let pending: Pending = from_bytes(&pending).map_err(|_| RejectCode::Internal)?;
     let state = Zeroizing::new(pending.state);
     // SECURITY: checked for unknown names too, so that both take the same steps.
     let checked = Opaque::finish(&state, &finish.finalization);
-    let (Ok(()), Some(account)) = (checked, pending.account) else { return Err(wrong.into()) };
+    let (Ok(()), Some(account)) = (checked, pending.account) else {
+        let note = Note::refused(event).from(from);
+        services.audit.note(match pending.account {
+            Some(account) => note.to_subject(account).saying("wrong password"),
+            None => note.saying("unknown name"),
+        });
+        return Err(wrong.into());
+    };
+    services.audit.note(Note::done(event).by_account(account).from(from));
     let access =
         services.tokens.issue(Bearer::Enrolling(account), now).ok_or(RejectCode::Internal)?;
     Ok(Enrolment { account, token: access.token })

@@ -3,11 +3,12 @@
 use chat_core::api::conversations::MembershipHead;
 use chat_core::id::{AccountId, ConversationId};
 use chat_core::limits::ENTRY_AHEAD_MAX;
-use chat_core::membership::{Membership, MembershipEntry, MembershipError, SignedEntry};
+use chat_core::membership::{Change, Membership, MembershipEntry, MembershipError, SignedEntry};
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::signed::Verified;
 
 use super::{Caller, Services, not_verified};
+use crate::audit::{AuditEvent, Note};
 use crate::bus::BusEvent;
 use crate::storage::StorageError;
 
@@ -34,6 +35,8 @@ pub async fn create(
             other => other.into(),
         },
     )?;
+    let note = Note::done(AuditEvent::ConversationCreated).by(caller.address);
+    services.audit.note(note.within(membership.id()));
     tell(services, &membership, &[]);
     Ok(head(&membership))
 }
@@ -70,6 +73,8 @@ pub async fn append(
             other => other.into(),
         },
     )?;
+    let note = Note::done(AuditEvent::MembershipChanged).by(caller.address).within(conversation);
+    services.audit.note(note.saying(words(&entry.change)));
     let left: Vec<AccountId> = before
         .members()
         .map(|member| member.account)
@@ -98,6 +103,21 @@ async fn verified(
             .saying("The entry is dated ahead of the relay's clock; set the device's clock."));
     }
     Ok(entry)
+}
+
+/// A change as the audit log tells it: what, and to which account.
+fn words(change: &Change) -> String {
+    match change {
+        Change::Add { members } => {
+            let accounts: Vec<_> = members.iter().map(|one| one.account.to_string()).collect();
+            format!("add {}", accounts.join(" "))
+        }
+        Change::Remove { account } => format!("remove {account}"),
+        Change::Leave => "leave".to_owned(),
+        Change::SetRole { account, role } => format!("role {account} {role:?}"),
+        Change::SetPolicy { .. } => "policy".to_owned(),
+        _ => "other".to_owned(),
+    }
 }
 
 fn refusal(error: MembershipError) -> Reject {

@@ -12,6 +12,7 @@ use chat_core::limits::is_username;
 use chat_core::reject::{Reject, RejectCode};
 
 use super::{Services, not_verified, tokens};
+use crate::audit::{AuditEvent, Note};
 use crate::auth::opaque::Opaque;
 use crate::limits::{Class, Subject};
 use crate::storage::{NewAccount, NewPrekeys};
@@ -81,6 +82,7 @@ pub async fn finish(
         keyring: finish.keyring,
     };
     services.storage.create_account(&new, services.now()).await?;
+    services.audit.note(Note::done(AuditEvent::AccountCreated).by(address).from(from));
     tokens::begin(services, address).await
 }
 

@@ -1,5 +1,7 @@
 //! Tokens: begun at a log-in, exchanged when they run out, ended at a log-out.
 
+use std::net::IpAddr;
+
 use chat_core::api::auth::{Refresh, Tokens, refresh_input};
 use chat_core::id::DeviceAddress;
 use chat_core::key::Verifier as _;
@@ -7,6 +9,7 @@ use chat_core::label;
 use chat_core::reject::{Reject, RejectCode};
 
 use super::{Caller, Services};
+use crate::audit::{AuditEvent, Note};
 use crate::auth::refresh::{FORGIVEN_FOR, REFRESH_LIFETIME, RefreshToken};
 use crate::auth::tokens::Bearer;
 use crate::bus::BusEvent;
@@ -38,7 +41,11 @@ pub async fn begin(services: &Services, address: DeviceAddress) -> Result<Tokens
 ///
 /// [`RejectCode::TokenReplayed`] for one that was spent before: its family is ended by that, and
 /// the device's connection with it. [`RejectCode::TokenExpired`], [`RejectCode::TokenInvalid`].
-pub async fn refresh(services: &Services, refresh: &Refresh) -> Result<Tokens, Reject> {
+pub async fn refresh(
+    services: &Services,
+    refresh: &Refresh,
+    from: IpAddr,
+) -> Result<Tokens, Reject> {
     let token = RefreshToken::read(&refresh.refresh).ok_or(RejectCode::TokenInvalid)?;
     let successor = token.successor(&services.refresh_secret);
     let (spent, next, now) = (token.hash(), successor.hash(), services.now());
@@ -51,10 +58,10 @@ pub async fn refresh(services: &Services, refresh: &Refresh) -> Result<Tokens, R
                 return issue(services, address, family, &successor);
             }
             services.storage.revoke_family(family).await?;
-            Err(replayed(services, Session { address, family }))
+            Err(replayed(services, Session { address, family }, from))
         }
         RefreshOutcome::Replayed { address, family } => {
-            Err(replayed(services, Session { address, family }))
+            Err(replayed(services, Session { address, family }, from))
         }
         RefreshOutcome::Expired => Err(Reject::from(RejectCode::TokenExpired)
             .saying("The refresh token has run out or was revoked; log in again.")),
@@ -62,8 +69,10 @@ pub async fn refresh(services: &Services, refresh: &Refresh) -> Result<Tokens, R
     }
 }
 
-fn replayed(services: &Services, session: Session) -> Reject {
+fn replayed(services: &Services, session: Session, from: IpAddr) -> Reject {
     tracing::warn!(address = %session.address, "a refresh token was replayed; its family is revoked");
+    let note = Note::refused(AuditEvent::TokenReplayed).to_device(session.address).from(from);
+    services.audit.note(note);
     disconnect(services, session);
     RejectCode::TokenReplayed.into()
 }
@@ -90,6 +99,7 @@ async fn is_signed(
 /// [`RejectCode::Unavailable`].
 pub async fn log_out(services: &Services, caller: Caller) -> Result<(), Reject> {
     services.storage.revoke_family(caller.family).await?;
+    services.audit.note(Note::done(AuditEvent::LoggedOut).by(caller.address));
     disconnect(services, Session { address: caller.address, family: caller.family });
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! `suite!(with_store)` makes a test of each sentence below; `with_store` runs it on a fresh store.
 
 pub(super) mod accounts;
+pub(super) mod audit;
 pub(super) mod conversations;
 pub(super) mod devices;
 pub(super) mod expiry;
@@ -46,6 +47,13 @@ macro_rules! suite {
                 of_many_who_spend_a_token_one_succeeds,
                 a_revoked_device_refreshes_nothing,
                 what_has_run_out_is_forgotten,
+            }
+            audit {
+                an_empty_log_is_whole,
+                entries_stand_in_one_line,
+                a_place_that_was_noted_must_be_there,
+                old_entries_go_and_the_rest_stays_whole,
+                what_was_changed_or_taken_out_is_found,
             }
             prekeys {
                 each_one_time_prekey_goes_out_once,

@@ -40,9 +40,10 @@ use sqlx::{Connection as _, PgPool, Postgres, SqlSafeStr as _, Transaction, quer
 use super::error::{StorageError, of_migration};
 
 /// The schema, step by step; a step is never changed once it was released.
-const STEPS: [(i64, &str, &str); 2] = [
+const STEPS: [(i64, &str, &str); 3] = [
     (1, "begin", include_str!("../../migrations/postgres/0001_begin.sql")),
     (2, "forgive", include_str!("../../migrations/postgres/0002_forgive.sql")),
+    (3, "audit", include_str!("../../migrations/postgres/0003_audit.sql")),
 ];
 /// How long a verb waits for a connection before it says that the store is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -13,6 +13,8 @@ use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use minicbor::{Decode, Encode};
 
+use crate::audit::Anchor;
+
 /// A registration: everything an account begins with, stored at once or not at all.
 #[derive(Clone)]
 pub struct NewAccount {
@@ -182,6 +184,15 @@ pub enum RefreshOutcome {
     Expired,
     /// There is no such token.
     Unknown,
+}
+
+/// Where the audit log begins and ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AuditEnds {
+    /// The last entry that is gone because it was old.
+    pub before_first: Anchor,
+    /// The last entry.
+    pub last: Anchor,
 }
 
 /// A conversation as the relay checks against it.

@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing, unreachable_pub)]
 
 mod accounts;
+mod audit;
 mod cli;
 mod conversations;
 mod delivery;
@@ -16,4 +17,5 @@ mod messages;
 mod nodes;
 mod people;
 mod socket;
+mod tls;
 mod tokens;

@@ -50,9 +50,33 @@ fn redis_needs_postgres() {
 fn a_public_address_needs_an_origin_with_tls() {
     let listen = ("listen", "0.0.0.0:7300");
 
+    let origin = ("origin", "https://relay.example");
+    let tls = [("tls.certificate", "a.pem"), ("tls.key", "b.pem")];
+
     assert!(settings(&[listen]).check().is_err());
     assert!(settings(&[listen, ("origin", "http://relay.example")]).check().is_err());
-    assert!(settings(&[listen, ("origin", "https://relay.example")]).check().is_ok());
+    assert!(settings(&[listen, origin]).check().is_err(), "TLS must end somewhere");
+    assert!(settings(&[listen, origin, ("proxies", "10.0.0.0/8")]).check().is_ok());
+    assert!(settings(&[listen, origin, tls[0], tls[1]]).check().is_ok());
+}
+
+#[test]
+fn tls_needs_both_files_and_an_origin_to_match() {
+    let (certificate, key) = (("tls.certificate", "a.pem"), ("tls.key", "b.pem"));
+
+    let tls = settings(&[certificate, key, ("tls.minimum", "1.2")]).check().unwrap().tls.unwrap();
+    assert_eq!(tls.minimum, TlsVersion::Tls12);
+    assert_eq!(tls.hsts_seconds, Tls::HSTS_SECONDS);
+    for wrong in [
+        &[certificate][..],
+        &[key],
+        &[("tls.minimum", "1.3")],
+        &[certificate, key, ("tls.minimum", "1.1")],
+        &[certificate, key, ("tls.hsts_seconds", "a year")],
+        &[certificate, key, ("origin", "http://127.0.0.1:7300")],
+    ] {
+        assert!(settings(wrong).check().is_err(), "{wrong:?}");
+    }
 }
 
 #[test]
@@ -75,7 +99,11 @@ fn what_is_printed_can_be_read_back_and_holds_no_password() {
     let config = settings(&[
         ("database", "postgres://relay:secret@127.0.0.1/sealwire"),
         ("origin", "https://relay.example/"),
-        ("proxies", "127.0.0.1,::1"),
+        ("proxies", "127.0.0.1,::1, 10.0.0.0/8"),
+        ("web_origins", "https://app.example, https://other.example"),
+        ("tls.certificate", "/etc/sealwire/certificate.pem"),
+        ("tls.key", "/etc/sealwire/key.pem"),
+        ("tls.hsts_seconds", "0"),
     ])
     .check()
     .unwrap();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  sqlite.rs ───┐                         ┌─▶ accounts, devices, login, prekeys,
-//!               ├─ #[path] ─▶ this file ──┤    conversations, reading, receipts
+//!               ├─ #[path] ─▶ this file ──┤    conversations, reading, receipts, audit
 //!  postgres.rs ─┘                         └─▶ super: what the two do differently
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! Each verb here is a transaction; its story is in the function of the same name.
 
 mod accounts;
+mod audit;
 mod conversations;
 mod devices;
 mod login;
@@ -38,10 +39,12 @@ use chat_core::time::Timestamp;
 use zeroize::Zeroizing;
 
 use super::{Connection, Store, batch};
+use crate::audit::{AuditRecord, Chained};
 use crate::storage::{
-    Acknowledgement, ActiveDevices, AppendError, Appended, Backlog, Conversation, DeviceState,
-    DevicesReplaced, Expired, FamilyId, LoginRecord, NewAccount, NewMessage, NewPrekeys,
-    PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState, Storage, StorageError, row,
+    Acknowledgement, ActiveDevices, AppendError, Appended, AuditEnds, Backlog, Conversation,
+    DeviceState, DevicesReplaced, Expired, FamilyId, LoginRecord, NewAccount, NewMessage,
+    NewPrekeys, PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState, Storage,
+    StorageError, row,
 };
 
 /// Runs a function of one of the modules in a transaction of its own.
@@ -298,6 +301,22 @@ impl Storage for Store {
         conversation: ConversationId,
     ) -> Result<Vec<SignedReceipt>, StorageError> {
         read!(self, receipts::of(conversation))
+    }
+
+    async fn append_audit(&self, records: &[AuditRecord]) -> Result<(), StorageError> {
+        write!(self, audit::append(records))
+    }
+
+    async fn read_audit(&self, after: u64, limit: usize) -> Result<Vec<Chained>, StorageError> {
+        read!(self, audit::read(after, limit))
+    }
+
+    async fn audit_ends(&self) -> Result<AuditEnds, StorageError> {
+        read!(self, audit::ends())
+    }
+
+    async fn prune_audit(&self, before: Timestamp) -> Result<u64, StorageError> {
+        write!(self, audit::prune(before))
     }
 
     async fn expire_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Expired>, StorageError> {

@@ -1,0 +1,161 @@
+//! What an operator does beside running the relay, as the command line needs it.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chat_core::codec::{Digest, from_base64url, to_base64url};
+use serde::Serialize;
+
+use crate::audit::{Anchor, AuditEvent, AuditRecord, BrokenChain, Chained, Note};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Config, Database};
+use crate::storage::{Storage, StorageError, postgres, sqlite};
+
+/// Connections to PostgreSQL that a command needs.
+const CONNECTIONS: u32 = 2;
+/// How many entries are read at once.
+const PAGE: usize = 1_000;
+/// In place of a node's id, where no node was at work.
+const COMMAND_LINE: &str = "command line";
+
+/// Why a command did not do what it was told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// There is no database.
+    #[error("there is no database at {}; is `data` or `database` set as for the relay?", .0.display())]
+    NoDatabase(PathBuf),
+    /// The database.
+    #[error("the database cannot be used: {0}")]
+    Storage(#[from] StorageError),
+    /// The audit log.
+    #[error("the audit log is NOT whole: {0}")]
+    Audit(#[from] BrokenChain),
+    /// Something that should name a place in the audit log does not.
+    #[error(
+        "`{0}` names no place in the audit log; it looks like 17:kZ0…, as `audit tail` shows it"
+    )]
+    NoAnchor(String),
+    /// The output.
+    #[error("nothing can be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Opens the relay's database, which may be in use by nodes.
+///
+/// # Errors
+///
+/// [`OperatorError::NoDatabase`] instead of making one; [`OperatorError::Storage`].
+pub async fn open(config: &Config) -> Result<Arc<dyn Storage>, OperatorError> {
+    match &config.database {
+        Database::Sqlite(path) if !path.exists() => Err(OperatorError::NoDatabase(path.clone())),
+        Database::Sqlite(path) => Ok(Arc::new(sqlite::Store::open(path).await?)),
+        Database::Postgres(url) => Ok(Arc::new(postgres::Store::open(url, CONNECTIONS).await?)),
+    }
+}
+
+/// Writes the last `count` entries of the audit log, one line of JSON each.
+///
+/// # Errors
+///
+/// [`OperatorError`].
+pub async fn tail(
+    storage: &dyn Storage,
+    count: u64,
+    output: &mut impl Write,
+) -> Result<(), OperatorError> {
+    let last = storage.audit_ends().await?.last.sequence;
+    write_after(storage, last.saturating_sub(count), output).await?;
+    Ok(())
+}
+
+/// Writes all entries of the audit log after the one numbered `after`, one line of JSON each, and
+/// notes in the log that this was done.
+///
+/// # Errors
+///
+/// [`OperatorError`].
+pub async fn export(
+    storage: &dyn Storage,
+    after: u64,
+    output: &mut impl Write,
+) -> Result<(), OperatorError> {
+    let count = write_after(storage, after, output).await?;
+    let words = format!("audit export, {count} entries after {after}");
+    let note = Note::done(AuditEvent::Administration).saying(words);
+    Ok(storage.append_audit(&[note.record(SystemClock.now(), COMMAND_LINE)]).await?)
+}
+
+async fn write_after(
+    storage: &dyn Storage,
+    mut after: u64,
+    output: &mut impl Write,
+) -> Result<u64, OperatorError> {
+    let mut count = 0;
+    loop {
+        let page = storage.read_audit(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.sequence;
+        for entry in &page {
+            count += 1;
+            serde_json::to_writer(&mut *output, &Line::of(entry)?).map_err(io::Error::from)?;
+            writeln!(output)?;
+        }
+    }
+    output.flush()?;
+    Ok(count)
+}
+
+/// An entry as it is exported. Whoever has two lines that follow each other can check the second:
+/// `anchor` is SHA-256 over label, the anchor before, and `bytes`.
+#[derive(Serialize)]
+struct Line {
+    anchor: String,
+    #[serde(flatten)]
+    record: AuditRecord,
+    bytes: String,
+}
+
+impl Line {
+    fn of(entry: &Chained) -> Result<Self, BrokenChain> {
+        let anchor = show(Anchor { sequence: entry.sequence, hash: entry.hash });
+        Ok(Self { anchor, record: entry.read()?, bytes: to_base64url(&entry.record) })
+    }
+}
+
+/// A place in the audit log as people note it: its number and its hash.
+#[must_use]
+pub fn show(anchor: Anchor) -> String {
+    format!("{}:{}", anchor.sequence, to_base64url(anchor.hash.as_bytes()))
+}
+
+/// Reads what [`show`] has written.
+///
+/// # Errors
+///
+/// [`OperatorError::NoAnchor`].
+pub fn anchor(text: &str) -> Result<Anchor, OperatorError> {
+    let read = || {
+        let (sequence, hash) = text.split_once(':')?;
+        let hash = from_base64url(hash).ok()?;
+        let hash = Digest::try_from(hash.as_slice()).ok()?;
+        Some(Anchor { sequence: sequence.parse().ok()?, hash })
+    };
+    read().ok_or_else(|| OperatorError::NoAnchor(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_back_and_nothing_else_is() {
+        let place = Anchor { sequence: 17, hash: Digest::of(b"x") };
+
+        assert_eq!(anchor(&show(place)).unwrap(), place);
+        for text in ["", "17", "17:", ":AAAA", "x:AAAA", "17:AAAA"] {
+            assert!(anchor(text).is_err(), "{text}");
+        }
+    }
+}
