@@ -211,7 +211,7 @@ impl Connection {
 
     async fn turn(&mut self) -> End {
         loop {
-            if self.listener.take_lagging() {
+            if self.listener.signals.take_lagging() {
                 self.delivery.missed();
             }
             if self.reading.is_idle()
@@ -227,14 +227,7 @@ impl Connection {
                 written = self.outbound.write(), if !self.outbound.is_empty() => {
                     if written.is_err() { return End::Gone; }
                 }
-                changed = self.listener.ending.changed() => {
-                    let ending = *self.listener.ending.borrow_and_update();
-                    match (changed, ending) {
-                        (Ok(()), Some(ending)) => return End::Told(ending),
-                        (Ok(()), None) => {}
-                        (Err(_), _) => return End::Gone,
-                    }
-                }
+                ending = self.listener.signals.ended() => return End::Told(ending),
                 Some(frame) = self.sends.next() => self.answer(&frame),
                 read = self.reading.answer() => self.has_read(read),
                 Some(happening) = self.listener.happenings.recv(), if has_room => {

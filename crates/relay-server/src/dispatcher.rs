@@ -107,7 +107,7 @@ fn frame(
     frame: RelayFrame,
     wants: impl Fn(DeviceAddress) -> bool,
 ) {
-    tell(services, recipients, &Happening::Frame(frame), wants);
+    tell(services, recipients, &Happening::Frame(Arc::new(frame)), wants);
 }
 
 fn tell(

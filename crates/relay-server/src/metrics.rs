@@ -30,6 +30,8 @@ pub struct Metrics {
     pub commit_messages: Histogram<12>,
     /// Seconds from the writer's first look at a batch to the end of its commit.
     pub commit_seconds: Histogram<12>,
+    /// Batches that were written message by message, because the store did not take one of them.
+    pub batches_split: Counter,
     /// TLS handshakes that succeeded.
     pub tls_handshakes: Counter,
     /// TLS handshakes that failed or took too long.
@@ -57,6 +59,7 @@ impl Default for Metrics {
                 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 1.0, 4.0,
             ]),
             connections_refused: Counter::default(),
+            batches_split: Counter::default(),
             tls_handshakes: Counter::default(),
             tls_failed: Counter::default(),
             limited: Class::ALL.iter().map(|_| Counter::default()).collect(),
@@ -93,6 +96,7 @@ impl Metrics {
             ("log_reads_total", "Reads of a log for a connected device.", &self.log_reads),
             ("expired_total", "Messages whose timer ended.", &self.expired),
             ("lagged_total", "Connections that lost their queue.", &self.lagged),
+            ("batches_split_total", "Batches written one by one.", &self.batches_split),
             ("tls_handshakes_total", "TLS handshakes.", &self.tls_handshakes),
             ("tls_failed_total", "TLS handshakes that failed.", &self.tls_failed),
             ("connections_refused_total", "Connections too many.", &self.connections_refused),

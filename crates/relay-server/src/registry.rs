@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chat_core::envelope::Envelope;
 use chat_core::frame::RelayFrame;
@@ -14,7 +14,7 @@ use chat_core::id::{AccountId, ConversationId, DeviceAddress};
 use chat_core::limits::OUTBOUND_FRAMES_MAX;
 use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 
 use crate::storage::{Backlog, FamilyId, Session};
 
@@ -34,8 +34,8 @@ pub enum Happening {
     },
     /// What the store has for this device, after publishes may have been lost.
     Heads(Vec<Backlog>),
-    /// A frame to pass on.
-    Frame(RelayFrame),
+    /// A frame to pass on; shared, so that a queue of these is small.
+    Frame(Arc<RelayFrame>),
 }
 
 /// A message as it comes over the bus.
@@ -76,16 +76,39 @@ pub struct Listener {
     pub number: u64,
     /// What it hears of.
     pub happenings: mpsc::Receiver<Happening>,
-    /// Whether it should end.
-    pub ending: watch::Receiver<Option<Ending>>,
-    lagging: Arc<AtomicBool>,
+    /// What it is told beside that.
+    pub signals: Arc<Signals>,
 }
 
-impl Listener {
+/// What is told to a connection beside its queue.
+#[derive(Debug, Default)]
+pub struct Signals {
+    lagging: AtomicBool,
+    ending: OnceLock<Ending>,
+    wake: Notify,
+}
+
+impl Signals {
     /// Tells, once, whether something was dropped because the queue was full.
     #[must_use]
     pub fn take_lagging(&self) -> bool {
         self.lagging.swap(false, Ordering::SeqCst)
+    }
+
+    /// Waits until the connection is to end. May be dropped while it waits.
+    pub async fn ended(&self) -> Ending {
+        loop {
+            if let Some(ending) = self.ending() {
+                return ending;
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// Why the connection is to end, if it is.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending.get().copied()
     }
 }
 
@@ -95,18 +118,15 @@ struct Entry {
     address: DeviceAddress,
     family: FamilyId,
     happenings: mpsc::Sender<Happening>,
-    ending: watch::Sender<Option<Ending>>,
-    lagging: Arc<AtomicBool>,
+    signals: Arc<Signals>,
 }
 
 impl Entry {
     fn end(&self, why: Ending) {
         // The first reason stays.
-        self.ending.send_if_modified(|ending| {
-            let first = ending.is_none();
-            ending.get_or_insert(why);
-            first
-        });
+        if self.signals.ending.set(why).is_ok() {
+            self.signals.wake.notify_one();
+        }
     }
 }
 
@@ -146,19 +166,12 @@ impl Registry {
         let Session { address, family } = session;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, happenings) = mpsc::channel(OUTBOUND_FRAMES_MAX);
-        let (end, ending) = watch::channel(None);
-        let lagging = Arc::new(AtomicBool::new(false));
-        let entry = Entry {
-            number,
-            address,
-            family,
-            happenings: sender,
-            ending: end,
-            lagging: lagging.clone(),
-        };
+        let signals = Arc::new(Signals::default());
+        let entry = Entry { number, address, family, happenings: sender, signals: signals.clone() };
         let mut shard = self.shard(address.account);
         let entries = shard.entry(address.account).or_default();
-        let stays = |entry: &&Entry| entry.address != address && entry.ending.borrow().is_none();
+        let stays =
+            |entry: &&Entry| entry.address != address && entry.signals.ending.get().is_none();
         let others = entries.iter().filter(stays).count();
         if others >= usize::try_from(self.an_account_max).unwrap_or(usize::MAX) {
             return Err(TooManyConnections);
@@ -168,7 +181,7 @@ impl Registry {
             .filter(|older| older.address == address)
             .for_each(|older| older.end(Ending::Displaced));
         entries.push(entry);
-        Ok(Listener { number, happenings, ending, lagging })
+        Ok(Listener { number, happenings, signals })
     }
 
     /// Takes a connection out.
@@ -194,7 +207,7 @@ impl Registry {
         let shard = self.shard(account);
         for entry in shard.get(&account).into_iter().flatten().filter(|e| wants(e.address)) {
             if entry.happenings.try_send(happening.clone()).is_err() {
-                entry.lagging.store(true, Ordering::SeqCst);
+                entry.signals.lagging.store(true, Ordering::SeqCst);
                 dropped += 1;
             }
         }
@@ -281,11 +294,11 @@ mod tests {
 
         let another = Session { family: FamilyId::from_bytes([9; 16]), ..session(1) };
         registry.end_session(another, Ending::LoggedOut);
-        assert_eq!(*phone.ending.borrow(), None);
+        assert_eq!(phone.signals.ending(), None);
         registry.end_session(session(1), Ending::LoggedOut);
 
-        assert_eq!(*phone.ending.borrow(), Some(Ending::LoggedOut));
-        assert_eq!(*laptop.ending.borrow(), None);
+        assert_eq!(phone.signals.ending(), Some(Ending::LoggedOut));
+        assert_eq!(laptop.signals.ending(), None);
     }
 
     #[test]
@@ -296,25 +309,25 @@ mod tests {
 
         let again = registry.insert(session(1)).unwrap();
 
-        assert_eq!(*phone.ending.borrow(), Some(Ending::Displaced));
-        assert_eq!(*laptop.ending.borrow(), None);
-        assert_eq!(*again.ending.borrow(), None);
+        assert_eq!(phone.signals.ending(), Some(Ending::Displaced));
+        assert_eq!(laptop.signals.ending(), None);
+        assert_eq!(again.signals.ending(), None);
     }
 
     #[test]
     fn a_full_queue_marks_the_connection_as_lagging() {
         let registry = Registry::with_cap(2);
         let phone = registry.insert(session(1)).unwrap();
-        let frame = Happening::Frame(RelayFrame::CaughtUp);
+        let frame = Happening::Frame(Arc::new(RelayFrame::CaughtUp));
 
         for _ in 0..OUTBOUND_FRAMES_MAX {
             assert_eq!(registry.tell(ALICE, &frame, |_| true), 0);
         }
 
-        assert!(!phone.take_lagging());
+        assert!(!phone.signals.take_lagging());
         assert_eq!(registry.tell(ALICE, &frame, |_| true), 1);
-        assert!(phone.take_lagging());
-        assert!(!phone.take_lagging());
+        assert!(phone.signals.take_lagging());
+        assert!(!phone.signals.take_lagging());
     }
 
     #[test]
@@ -323,7 +336,7 @@ mod tests {
         let mut phone = registry.insert(session(1)).unwrap();
 
         registry.remove(device(1), phone.number);
-        registry.tell(ALICE, &Happening::Frame(RelayFrame::CaughtUp), |_| true);
+        registry.tell(ALICE, &Happening::Frame(Arc::new(RelayFrame::CaughtUp)), |_| true);
 
         assert!(phone.happenings.try_recv().is_err());
         assert!(registry.sessions().is_empty());

@@ -162,7 +162,10 @@ impl From<StorageError> for Reject {
             StorageError::NotFound => RejectCode::NotFound.into(),
             StorageError::Unavailable => RejectCode::Unavailable.into(),
             StorageError::Full => RejectCode::StorageFull.into(),
-            StorageError::Corrupt | StorageError::TooNew { .. } | StorageError::NotDurable(_) => {
+            StorageError::Unstorable
+            | StorageError::Corrupt
+            | StorageError::TooNew { .. }
+            | StorageError::NotDurable(_) => {
                 tracing::error!(%error, "storage failed");
                 RejectCode::Internal.into()
             }

@@ -22,7 +22,7 @@ use crate::limits::{Class, Subject};
 use crate::service::authenticate;
 
 /// The library's own 128 KiB would be most of what an idle connection weighs.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 const WRITE_BUFFER_BYTES: usize = 8 * 1024;
 
 /// `GET /v1/socket`.

@@ -157,11 +157,34 @@ impl Lane {
         self.metrics.commit_messages.observe_count(batch.messages.len());
         let outcomes = match outcome {
             Ok(outcomes) => outcomes,
+            // One row that the store does not take must not be the end of its neighbours.
+            Err(StorageError::Unstorable) if batch.messages.len() > 1 => {
+                return self.write_one_by_one(batch).await;
+            }
             Err(error) => return batch.fail(error),
         };
         let jobs = batch.messages.into_iter().zip(batch.waiting);
         for ((message, (recipients, answer)), outcome) in jobs.zip(outcomes) {
             self.answer(message, recipients, answer, outcome).await;
+        }
+    }
+
+    /// Each message in a transaction of its own. What was stored before is recognised, so this may
+    /// follow an attempt of which nobody knows how far it came.
+    async fn write_one_by_one(&self, batch: Batch) {
+        self.metrics.batches_split.add(1);
+        for (message, (recipients, answer)) in batch.messages.into_iter().zip(batch.waiting) {
+            let alone = std::slice::from_ref(&message);
+            match self.storage.append(alone, self.clock.now()).await {
+                Ok(outcomes) => {
+                    // INVARIANT: there is an answer for each message.
+                    let Some(outcome) = outcomes.into_iter().next() else { continue };
+                    self.answer(message, recipients, answer, outcome).await;
+                }
+                Err(error) => {
+                    let _ = answer.send(Err(error.into()));
+                }
+            }
         }
     }
 

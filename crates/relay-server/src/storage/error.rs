@@ -29,6 +29,9 @@ pub enum StorageError {
     /// The backend has no room left.
     #[error("the database has no room left")]
     Full,
+    /// The backend does not take something that it was given; of a batch, nothing was stored.
+    #[error("the database does not take what it was given")]
+    Unstorable,
     /// Something stored cannot be read.
     #[error("the database holds something that cannot be read")]
     Corrupt,
@@ -67,6 +70,7 @@ impl From<sqlx::Error> for StorageError {
         match kind {
             Self::Conflict | Self::NotFound => tracing::debug!(%error, "the database refused"),
             Self::Corrupt => tracing::error!(%error, "the database holds what it should not"),
+            Self::Unstorable => tracing::error!(%error, "the database did not take a row"),
             _ => tracing::warn!(%error, "the database failed"),
         }
         kind
@@ -86,17 +90,23 @@ fn of_database(error: &dyn sqlx::error::DatabaseError) -> StorageError {
     match (code.as_ref(), code.parse::<u32>().map(|number| number & 0xff)) {
         ("53100", _) => StorageError::Full,
         ("XX001" | "XX002", _) => StorageError::Corrupt,
+        // Data exceptions, constraints, limits of the program, exceptions raised by triggers.
+        (code, _)
+            if code.len() == 5 && ["22", "23", "54", "P0"].iter().any(|c| code.starts_with(c)) =>
+        {
+            StorageError::Unstorable
+        }
         (code, _) if code.len() == 5 => StorageError::Unavailable,
         (_, Ok(SQLITE_FULL)) => StorageError::Full,
-        (_, Ok(SQLITE_CORRUPT | SQLITE_NOTADB | SQLITE_CONSTRAINT | SQLITE_MISMATCH)) => {
-            StorageError::Corrupt
-        }
+        (_, Ok(SQLITE_CORRUPT | SQLITE_NOTADB)) => StorageError::Corrupt,
+        (_, Ok(SQLITE_TOOBIG | SQLITE_CONSTRAINT | SQLITE_MISMATCH)) => StorageError::Unstorable,
         _ => StorageError::Unavailable,
     }
 }
 
 const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_FULL: u32 = 13;
+const SQLITE_TOOBIG: u32 = 18;
 const SQLITE_CONSTRAINT: u32 = 19;
 const SQLITE_MISMATCH: u32 = 20;
 const SQLITE_NOTADB: u32 = 26;

@@ -4,11 +4,12 @@ use chat_core::api::conversations::{MessagePage, Receipts};
 use chat_core::codec::{Bytes, Digest};
 use chat_core::envelope::{Envelope, Suite, WrapScheme};
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
-use chat_core::id::{ConversationId, DeviceId};
+use chat_core::id::{ConversationId, DeviceId, MessageId};
 use chat_core::membership::{Allowed, Change, ConversationKind, Policy, Role};
 use chat_core::receipt::ReceiptKind;
 use chat_core::reject::RejectCode;
 use relay_server::testing::TestRelay;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, SqliteConnection};
 
 use crate::conversations::{add, three};
 use crate::people::{Person, wrap};
@@ -30,6 +31,46 @@ async fn a_message_reaches_its_recipient_with_only_its_own_wrap() {
     assert_eq!(received.wraps.to_vec(), [wrap(bob.device.address)]);
     let as_sent = Envelope { wraps: received.wraps.clone(), ..sealed };
     assert_eq!(received, as_sent);
+}
+
+#[tokio::test]
+async fn a_row_that_the_store_does_not_take_is_not_the_end_of_its_neighbours() {
+    let relay = TestRelay::start().await;
+    let [alice, bob, _] = three(&relay).await;
+    let chat = alice.direct(&bob).await;
+    let mut alices = alice.connect_idle().await;
+    let envelopes: Vec<_> = (0..40).map(|_| alice.message(&chat, &[&bob]).seal()).collect();
+    let poison = envelopes[17].read_header().unwrap().message;
+    refuse_row(&relay, poison).await;
+
+    for (request, envelope) in (0..).zip(&envelopes) {
+        let envelope = envelope.clone();
+        alices.send(&ClientFrame::Send { request, envelope }).await;
+    }
+
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    while accepted.len() + refused.len() < envelopes.len() {
+        match alices.next().await.unwrap() {
+            RelayFrame::Accepted { sequence, .. } => accepted.push(sequence),
+            RelayFrame::Reject { request, reject } => refused.push((request, reject.code)),
+            _ => {}
+        }
+    }
+    assert_eq!(refused, [(Some(17), RejectCode::Internal)]);
+    assert_eq!(accepted, (1..=39).collect::<Vec<_>>());
+}
+
+/// Makes the database refuse one message, as one that is too large for it would be.
+async fn refuse_row(relay: &TestRelay, message: MessageId) {
+    let file = format!("sqlite://{}", relay.folder().join("relay.db").display());
+    let mut database = SqliteConnection::connect(&file).await.unwrap();
+    let id: String = message.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let trigger = format!(
+        "CREATE TRIGGER poison BEFORE INSERT ON messages WHEN NEW.message = x'{id}' \
+         BEGIN SELECT RAISE(ABORT, 'poison'); END"
+    );
+    database.execute(AssertSqlSafe(trigger)).await.unwrap();
+    database.close().await.unwrap();
 }
 
 #[tokio::test]
