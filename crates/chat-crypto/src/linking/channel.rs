@@ -16,11 +16,12 @@ use std::marker::PhantomData;
 use chat_core::codec::Digest;
 use chat_core::label;
 use chat_core::time::Timestamp;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::{EMOJI, LinkError, MESSAGE_BYTES_MAX, Role, Side};
 use crate::aead::{self, Key, Nonce};
 use crate::emoji::Emoji;
+use crate::erasure::erased;
 use crate::kdf;
 use crate::secret::SecretBytes;
 
@@ -40,6 +41,11 @@ pub(super) struct Channel<S> {
     deadline: Timestamp,
     side: PhantomData<S>,
 }
+
+impl<S> ZeroizeOnDrop for Channel<S> {}
+const _: fn(&Channel<()>) = |Channel { secret, transcript: _, deadline: _, side: _ }| {
+    erased(secret);
+};
 
 impl<S: Side> Channel<S> {
     pub(super) fn new(secret: SecretBytes<32>, transcript: Digest, deadline: Timestamp) -> Self {
