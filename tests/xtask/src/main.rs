@@ -8,6 +8,7 @@
 //!  cargo xtask load       what the relay bears
 //!  cargo xtask vectors    rewrites the test vectors of the protocol
 //!  cargo xtask wasm       core and crypto for the browser, and their tests there
+//!  cargo xtask fuzz       hostile bytes, a minute a target
 //!  cargo xtask mutants    whether the tests notice when the code lies
 //!  cargo xtask demo       the quickstart
 //! ```
@@ -20,6 +21,7 @@ mod check;
 mod command;
 mod demo;
 mod failure;
+mod fuzz;
 #[cfg(unix)]
 mod instance;
 mod load;
@@ -82,6 +84,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Fuzz core and crypto, e.g. `fuzz dialogue --seconds 600 -- -jobs=2`
+    Fuzz(fuzz::Arguments),
     /// Run the tests of core and crypto against mutants of them, e.g. `mutants -- -p chat-core`
     Mutants {
         /// Arguments for cargo-mutants
@@ -117,6 +121,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Bench { arguments } => bench::run(&arguments),
         Verb::Load { arguments } => load::run(&arguments),
         Verb::Vectors => vectors::run(),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Mutants { arguments } => mutants::run(&arguments),
         Verb::Wasm { arguments } => wasm::run(&arguments),
         Verb::Demo { arguments } => demo::run(&arguments),

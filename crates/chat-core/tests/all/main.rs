@@ -18,6 +18,7 @@ mod frames;
 mod limits;
 mod logins;
 mod messages;
+mod objects;
 mod people;
 mod prekeys;
 mod receipts;
