@@ -140,7 +140,7 @@ async fn serve(
         node: services.node,
     };
     services.bus.publish(&account, displace);
-    let connection = Connection {
+    let mut connection = Connection {
         delivery: Delivery::new(caller.address),
         services: services.clone(),
         caller,
@@ -154,6 +154,7 @@ async fn serve(
         pinged_at: Instant::now(),
     };
     connection.run().await;
+    drop(connection);
     services.registry.remove(caller.address, number);
     services.bus.unregister(&account).await;
 }
@@ -183,7 +184,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         let end = match self.greet().await {
             Ok(()) => self.turn().await,
             Err(reject) => {
@@ -278,7 +279,8 @@ impl Connection {
             Message::Close(_) => return Some(End::Gone),
             Message::Ping(_) | Message::Pong(_) => {}
             _ => match self.outbound.encoding().read(&message) {
-                Ok(frame) => self.frame(frame).await,
+                // On the heap, so that a connection which hears nothing does not hold room for it.
+                Ok(frame) => Box::pin(self.frame(frame)).await,
                 Err(reject) => self.refuse(None, reject),
             },
         }
@@ -377,7 +379,7 @@ impl Connection {
     }
 
     /// Says why, answers what was accepted meanwhile, and closes.
-    async fn farewell(mut self, end: End) {
+    async fn farewell(&mut self, end: End) {
         let (code, reason) = match end {
             End::Gone => (close_code::NORMAL, ""),
             End::TooLarge => {

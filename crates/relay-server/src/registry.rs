@@ -353,4 +353,10 @@ mod tests {
         registry.remove(device(2), laptop.number);
         assert!(registry.insert(session(3)).is_ok());
     }
+
+    #[test]
+    fn what_waits_in_a_queue_is_small() {
+        // A queue holds room for 32 from its beginning, and most are empty most of the time.
+        assert!(size_of::<Happening>() <= 32);
+    }
 }
