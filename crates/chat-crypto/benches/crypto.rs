@@ -15,6 +15,7 @@
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/all/people.rs"]
 mod people;
+mod table;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -30,11 +31,12 @@ const TEXT: [u8; 1024] = [b'x'; 1024];
 const GAP: usize = 2_000;
 
 fn main() {
-    println!("{:<48}{:>12}{:>12}", "session, message of 1 KiB", "sealwire", "vodozemac");
+    table::head("session, message of 1 KiB");
     starting();
     same_chain();
     turns();
     gap();
+    stored();
     sizes();
 }
 
@@ -60,7 +62,7 @@ fn starting() {
     };
     let key = olm_bob.generate_one_time_keys(1).created[0];
     let bobs = olm_bob.curve25519_key();
-    row(
+    table::time(
         "session from a bundle, first message",
         best(4, || (), |()| start()),
         Some(best(
@@ -72,12 +74,13 @@ fn starting() {
                 session.encrypt(TEXT).unwrap()
             },
         )),
+        Some(450.0),
     );
 
     let (first, _) = start();
     let fresh = Sessions::new(alice.address);
     let alices = olm_alice.curve25519_key();
-    row(
+    table::time(
         "session from a first message",
         best(4, || (), |()| decrypt(&bob, &fresh, &alice, &first)),
         Some(best(
@@ -92,14 +95,20 @@ fn starting() {
                 bob.create_inbound_session(SessionConfig::version_1(), alices, &message).unwrap()
             },
         )),
+        None,
     );
 
-    row("bundle verified", best(4, || bob.bundle.clone(), |b| b.verify(&bob.certificate)), None);
+    table::time(
+        "bundle verified",
+        best(4, || bob.bundle.clone(), |b| b.verify(&bob.certificate)),
+        None,
+        None,
+    );
     let mut rng = rng(4);
     let prekeys =
         || PrekeySecrets::generate(&bob.device, bob.address, 1, 100, NOW, black_box(&mut rng));
     let mut prekeys = prekeys;
-    row("prekey set with 100 one-time prekeys", best(1, || (), |()| prekeys()), None);
+    table::time("prekey set with 100 one-time prekeys", best(1, || (), |()| prekeys()), None, None);
 }
 
 fn same_chain() {
@@ -107,7 +116,7 @@ fn same_chain() {
     let mut rng = rng(5);
     let mut sending = ours.to_bob.clone();
     let mut olm_sending = copy(&olm.to_bob);
-    row(
+    table::time(
         "encrypt, same chain",
         best(
             200,
@@ -119,13 +128,14 @@ fn same_chain() {
             },
         ),
         Some(best(200, || (), |()| olm_sending.encrypt(TEXT).unwrap())),
+        Some(4.0),
     );
 
     let mut pair = ours;
     let mut receiving = pair.to_alice.clone();
     let mut olm = olm;
     let mut olm_receiving = copy(&olm.to_alice);
-    row(
+    table::time(
         "decrypt, in order",
         best(
             200,
@@ -141,12 +151,13 @@ fn same_chain() {
             || olm.to_bob.encrypt(TEXT).unwrap(),
             |message| olm_receiving.decrypt(&message).unwrap(),
         )),
+        Some(4.0),
     );
 }
 
 fn turns() {
     let (mut ours, mut olm) = (Pair::new(), OlmPair::new());
-    row(
+    table::time(
         "two messages with a turn each",
         best(
             4,
@@ -168,6 +179,7 @@ fn turns() {
                 olm.to_bob.decrypt(&answer).unwrap();
             },
         )),
+        Some(260.0),
     );
 }
 
@@ -179,7 +191,7 @@ fn gap() {
     }
     let message = ours.alice_says();
     let olm_message = olm.to_bob.encrypt(TEXT).unwrap();
-    row(
+    table::time(
         "decrypt after 2 000 missing messages",
         best(2, || (), |()| decrypt(pair_bob(), &ours.to_alice, pair_alice(), &message)),
         Some(best(
@@ -190,27 +202,48 @@ fn gap() {
                 session
             },
         )),
+        Some(2_000.0),
     );
     ours.bob_hears(&message);
     ours.bob_says();
     let sending = ours.to_alice.clone();
-    row(
+    table::time(
         "encrypt with 1 000 skipped keys kept",
         best(200, || (), |()| sending.encrypt(&TEXT, b"", NOW, &mut rng(6)).unwrap()),
         None,
+        None,
     );
+}
+
+/// Storing a session and taking it from the store, as every message does.
+fn stored() {
+    let mut ours = Pair::new();
+    let snapshot = ours.to_alice.to_snapshot();
+    table::time("session stored", best(200, || (), |()| ours.to_alice.to_snapshot()), None, None);
+    let load = best(200, || (), |()| Sessions::from_snapshot(&snapshot).unwrap());
+    table::time("session loaded", load, None, None);
+    for _ in 0..1_000 {
+        ours.alice_says();
+    }
+    let message = ours.alice_says();
+    ours.bob_hears(&message);
+    let snapshot = ours.to_alice.to_snapshot();
+    let store = best(20, || (), |()| ours.to_alice.to_snapshot());
+    table::time("session with 1 000 skipped keys stored", store, None, None);
+    let load = best(20, || (), |()| Sessions::from_snapshot(&snapshot).unwrap());
+    table::time("session with 1 000 skipped keys loaded", load, None, None);
 }
 
 fn sizes() {
     let (mut ours, mut olm) = (Pair::new(), OlmPair::new());
     let message = ours.alice_says();
     let OlmMessage::Normal(olm_message) = olm.to_bob.encrypt(TEXT).unwrap() else { unreachable!() };
-    println!();
-    println!("{:<48}{:>12}{:>12}", "bytes", "sealwire", "vodozemac");
-    let row = |name: &str, ours: usize, olm: usize| println!("{name:<48}{ours:>12}{olm:>12}");
-    row("message of 1 KiB", message.len(), olm_message.to_bytes().len());
     let pickle = serde_json::to_vec(&olm.to_bob.pickle()).unwrap();
-    row("stored session, idle (vodozemac: JSON)", ours.to_bob.to_snapshot().len(), pickle.len());
+    table::head("bytes");
+    let (ratchet, olm) = (message.len(), olm_message.to_bytes().len());
+    table::bytes("ratchet message of 1 KiB", ratchet, Some(olm), None);
+    let idle = ours.to_bob.to_snapshot().len();
+    table::bytes("stored session, idle (vodozemac: JSON)", idle, Some(pickle.len()), Some(1024));
 }
 
 /// Alice and Bob, past the handshake and the first turns.
@@ -316,10 +349,4 @@ fn best<S, T>(times: u32, mut setup: impl FnMut() -> S, mut what: impl FnMut(S) 
         started.elapsed() / times
     };
     (0..BATCHES).map(batch).min().unwrap()
-}
-
-fn row(name: &str, ours: Duration, theirs: Option<Duration>) {
-    let micros = |time: Duration| format!("{:.1} µs", time.as_secs_f64() * 1e6);
-    let theirs = theirs.map_or_else(|| "–".to_owned(), micros);
-    println!("{name:<48}{:>12}{theirs:>12}", micros(ours));
 }

@@ -13,10 +13,12 @@
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/all/people.rs"]
 mod people;
+mod table;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use chat_core::codec::to_bytes;
 use chat_core::envelope::{Envelope, Suite, WrapScheme};
 use chat_crypto::envelope::{Sealed, Via, open, seal, unwrap_for_account, unwrap_for_device};
 use chat_crypto::session::Sessions;
@@ -28,7 +30,7 @@ const TEXT: [u8; 1024] = [b'x'; 1024];
 
 fn main() {
     let (alice, bob) = (Person::new(1), Person::with_rsa());
-    println!("{:<54}{:>14}", "envelope, 1 KiB of text", "best");
+    table::head("envelope, 1 KiB of text");
     sessions(&alice, &bob);
     many_devices(&alice);
     for (name, scheme) in [
@@ -43,7 +45,7 @@ fn main() {
 /// One device at the other end of a session that was answered.
 fn sessions(alice: &Person, bob: &Person) {
     let (to_bob, to_alice) = warm(alice, bob);
-    row("envelope for one device", 2_000, || {
+    row("envelope for one device", 2_000, Some(8.0), || {
         let mut sealed = sealed(alice, Suite::Deniable);
         black_box(sealed.wrap_for_device(&to_bob, LISTS, NOW, &mut rng(5)).unwrap());
         sealed.into_envelope()
@@ -52,7 +54,12 @@ fn sessions(alice: &Person, bob: &Person) {
     let mut sealed = sealed(alice, Suite::Deniable);
     sealed.wrap_for_device(&to_bob, LISTS, NOW, &mut rng(5)).unwrap();
     let envelope = sealed.into_envelope();
-    row("opened by that device", 2_000, || open_on_session(&envelope, alice, bob, &to_alice));
+    let (whole, wrap) = (to_bytes(&envelope).len(), to_bytes(&envelope.wraps[0]).len());
+    table::bytes("envelope for one device", whole, None, Some(1_300));
+    table::bytes("more for each further device", wrap, None, Some(150));
+    row("opened by that device", 2_000, Some(8.0), || {
+        open_on_session(&envelope, alice, bob, &to_alice)
+    });
 }
 
 fn many_devices(alice: &Person) {
@@ -60,7 +67,7 @@ fn many_devices(alice: &Person) {
     for seed in 0..1_000 {
         recipients.push(warm(alice, &Person::new(10_000 + seed)).0);
     }
-    row("envelope for 1 000 devices on warm sessions", 3, || {
+    row("envelope for 1 000 devices on warm sessions", 3, Some(4_000.0), || {
         let mut sealed = sealed(alice, Suite::Deniable);
         for sessions in &recipients {
             black_box(sealed.wrap_for_device(sessions, LISTS, NOW, &mut rng(5)).unwrap());
@@ -71,7 +78,7 @@ fn many_devices(alice: &Person) {
 
 fn accounts(name: &str, scheme: WrapScheme, alice: &Person, bob: &Person) {
     let mut rng = rng(5);
-    row(&format!("{name} wraps for 1 000 accounts"), 1, || {
+    row(&format!("{name} wraps for 1 000 accounts"), 1, None, || {
         let mut sealed = sealed(alice, Suite::Signed);
         for _ in 0..1_000 {
             sealed.wrap_for_account(&bob.envelope_keys, scheme, LISTS, &mut rng).unwrap();
@@ -81,7 +88,7 @@ fn accounts(name: &str, scheme: WrapScheme, alice: &Person, bob: &Person) {
 
     let envelope = people::signed_envelope(alice, &TEXT, scheme, &[bob]);
     let wrap = &envelope.wraps[0];
-    row(&format!("{name} wrap unwrapped, signature checked"), 50, || {
+    row(&format!("{name} wrap unwrapped, signature checked"), 50, None, || {
         let (secret, _) = unwrap_for_account(&envelope, wrap, &bob.keyring, &mut rng).unwrap();
         open(&envelope, &secret, &alice.certificate, Via::Account).unwrap()
     });
@@ -156,7 +163,7 @@ fn open_on_session(envelope: &Envelope, alice: &Person, bob: &Person, sessions: 
 }
 
 /// Prints the best time of `what`, over batches of `times`.
-fn row<T>(name: &str, times: u32, mut what: impl FnMut() -> T) {
+fn row<T>(name: &str, times: u32, aim: Option<f64>, mut what: impl FnMut() -> T) {
     let best = (0..BATCHES)
         .map(|_| {
             let start = Instant::now();
@@ -167,5 +174,5 @@ fn row<T>(name: &str, times: u32, mut what: impl FnMut() -> T) {
         })
         .min()
         .unwrap_or(Duration::MAX);
-    println!("{name:<54}{:>11.1} µs", best.as_secs_f64() * 1e6);
+    table::time(name, best, None, aim);
 }

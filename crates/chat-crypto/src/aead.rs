@@ -1,12 +1,25 @@
 //! AES-256-GCM (NIST SP 800-38D) with its full tag of 16 bytes, for keys used once.
 //!
+//! ```text
+//!  aead.rs ── Cipher ┬ rustcrypto.rs   the crate aes-gcm, everywhere
+//!                    └ aws_lc.rs       with the feature `aws-lc`: the same bytes, faster
+//! ```
+//!
 //! Key and nonce always come out of one derivation, so no pair is ever used twice; nothing here
-//! draws a nonce.
+//! draws a nonce. Which provider computes is decided while compiling, and by nothing else
+//! (`docs/adr/0015-a-faster-provider-by-feature.md`).
 
-use aes_gcm::aead::inout::InOutBuf;
-use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
-use aes_gcm::{Aes256Gcm, Tag};
-use zeroize::Zeroizing;
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
+#[cfg(not(feature = "aws-lc"))]
+mod rustcrypto;
+
+use zeroize::{Zeroize as _, Zeroizing};
+
+#[cfg(feature = "aws-lc")]
+use self::aws_lc::Cipher;
+#[cfg(not(feature = "aws-lc"))]
+use self::rustcrypto::Cipher;
 
 use crate::erasure::{erased, erases};
 
@@ -14,6 +27,8 @@ use crate::erasure::{erased, erases};
 pub(crate) type Key = [u8; 32];
 /// The bytes of a nonce.
 pub(crate) type Nonce = [u8; 12];
+/// The bytes of a tag.
+type Tag = [u8; TAG_BYTES];
 /// How much longer a ciphertext is than its plaintext.
 pub(crate) const TAG_BYTES: usize = 16;
 
@@ -32,7 +47,6 @@ pub(crate) fn seal(key: &Key, nonce: &Nonce, plaintext: &[u8], associated: &[u8]
 /// Seals `plaintext`, bound to `associated`, and appends the ciphertext and its tag to `output`.
 ///
 /// Reserve room first: `output` holds plaintext for a moment, and growing would leave a copy.
-#[expect(clippy::expect_used, reason = "no caller has 64 GiB")]
 pub(crate) fn seal_onto(
     output: &mut Vec<u8>,
     key: &Key,
@@ -44,10 +58,7 @@ pub(crate) fn seal_onto(
     let start = output.len();
     output.extend_from_slice(plaintext);
     let (_, buffer) = output.split_at_mut(start);
-    let tag = Aes256Gcm::new(key.into())
-        .encrypt_inout_detached(nonce.into(), associated, buffer.into())
-        // INVARIANT: only plaintexts of 64 GiB and more are refused; ours are 128 KiB at most.
-        .expect("the plaintext is short");
+    let tag = Cipher::new(key).seal(nonce, associated, buffer);
     output.extend_from_slice(&tag);
 }
 
@@ -58,19 +69,16 @@ pub(crate) fn open(
     sealed: &[u8],
     associated: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, NotAuthentic> {
-    let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(NotAuthentic)?;
+    let (ciphertext, tag) = sealed.split_last_chunk().ok_or(NotAuthentic)?;
     let mut plaintext = Zeroizing::new(ciphertext.to_vec());
-    let buffer = plaintext.as_mut_slice();
-    Aes256Gcm::new(key.into())
-        .decrypt_inout_detached(nonce.into(), associated, buffer.into(), &Tag::from(*tag))
-        .map_err(|_| NotAuthentic)?;
+    Cipher::new(key).open(nonce, associated, &mut plaintext, tag)?;
     Ok(plaintext)
 }
 
 /// A key with its schedule computed, for the many chunks of one stream.
 ///
 /// Whoever holds it sees to it that no nonce seals twice.
-pub(crate) struct ChunkCipher(Aes256Gcm);
+pub(crate) struct ChunkCipher(Cipher);
 
 erases!(ChunkCipher, ChunkCipher(cipher) => {
     erased(cipher);
@@ -78,18 +86,13 @@ erases!(ChunkCipher, ChunkCipher(cipher) => {
 
 impl ChunkCipher {
     pub(crate) fn new(key: &Key) -> Self {
-        Self(Aes256Gcm::new(key.into()))
+        Self(Cipher::new(key))
     }
 
     /// Seals `plaintext` into `output`, which is [`TAG_BYTES`] longer.
-    #[expect(clippy::expect_used, reason = "the callers' buffers have these lengths")]
     pub(crate) fn seal_into(&self, nonce: &Nonce, plaintext: &[u8], output: &mut [u8]) {
         let (ciphertext, tag_place) = output.split_at_mut(plaintext.len());
-        // INVARIANT: `output` was cut to the length of the plaintext and a tag.
-        let buffer = InOutBuf::new(plaintext, ciphertext).expect("the lengths are equal");
-        let tag = self.0.encrypt_inout_detached(nonce.into(), &[], buffer);
-        // INVARIANT: only plaintexts of 64 GiB and more are refused; a chunk has 64 KiB.
-        tag_place.copy_from_slice(&tag.expect("a chunk is short"));
+        tag_place.copy_from_slice(&self.0.seal_between(nonce, plaintext, ciphertext));
     }
 
     /// Seals all but the last [`TAG_BYTES`] of `buffer` where they are; the tag goes there.
@@ -97,35 +100,32 @@ impl ChunkCipher {
     pub(crate) fn seal_in_place(&self, nonce: &Nonce, buffer: &mut [u8]) {
         // INVARIANT: a chunk's buffer has room for its tag.
         let (plaintext, tag_place) = buffer.split_last_chunk_mut().expect("room for a tag");
-        let tag = self.0.encrypt_inout_detached(nonce.into(), &[], plaintext.into());
-        // INVARIANT: only plaintexts of 64 GiB and more are refused; a chunk has 64 KiB.
-        *tag_place = tag.expect("a chunk is short").into();
+        *tag_place = self.0.seal(nonce, &[], plaintext);
     }
 
-    /// Opens `sealed` into `output`, which is [`TAG_BYTES`] shorter and stays untouched otherwise.
+    /// Opens `sealed` into `output`, which is [`TAG_BYTES`] shorter, and becomes zeros if what was
+    /// sealed is not authentic.
     pub(crate) fn open_into(
         &self,
         nonce: &Nonce,
         sealed: &[u8],
         output: &mut [u8],
     ) -> Result<(), NotAuthentic> {
-        let (ciphertext, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(NotAuthentic)?;
-        let buffer = InOutBuf::new(ciphertext, output).map_err(|_| NotAuthentic)?;
-        self.0
-            .decrypt_inout_detached(nonce.into(), &[], buffer, &Tag::from(*tag))
-            .map_err(|_| NotAuthentic)
+        let (ciphertext, tag) = sealed.split_last_chunk().ok_or(NotAuthentic)?;
+        let opened = self.0.open_between(nonce, ciphertext, tag, output);
+        // SECURITY: a provider may decrypt before it knows; all of them leave the same behind.
+        opened.inspect_err(|_| output.zeroize())
     }
 
-    /// Opens `sealed` where it is: all but the last [`TAG_BYTES`] become plaintext, or nothing.
+    /// Opens `sealed` where it is: all but the last [`TAG_BYTES`] become plaintext, or zeros.
     pub(crate) fn open_in_place(
         &self,
         nonce: &Nonce,
         sealed: &mut [u8],
     ) -> Result<(), NotAuthentic> {
-        let (ciphertext, tag) = sealed.split_last_chunk_mut::<TAG_BYTES>().ok_or(NotAuthentic)?;
-        self.0
-            .decrypt_inout_detached(nonce.into(), &[], ciphertext.into(), &Tag::from(*tag))
-            .map_err(|_| NotAuthentic)
+        let (ciphertext, tag) = sealed.split_last_chunk_mut().ok_or(NotAuthentic)?;
+        let opened = self.0.open(nonce, &[], ciphertext, tag);
+        opened.inspect_err(|_| ciphertext.zeroize())
     }
 }
 
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forged_chunk_leaves_the_output_untouched() {
+    fn a_forged_chunk_leaves_zeros() {
         let cipher = ChunkCipher::new(&KEY);
         let mut forged = seal(&KEY, &NONCE, b"hello", b"");
         forged[0] ^= 1;
@@ -193,10 +193,9 @@ mod tests {
 
         assert_eq!(cipher.open_into(&NONCE, &forged, &mut output), Err(NotAuthentic));
 
-        assert_eq!(output, [7; 5]);
-        let before = forged.clone();
+        assert_eq!(output, [0; 5]);
         assert_eq!(cipher.open_in_place(&NONCE, &mut forged), Err(NotAuthentic));
-        assert_eq!(forged, before);
+        assert_eq!(forged[..5], [0; 5]);
         assert_eq!(cipher.open_in_place(&NONCE, &mut [0; 15]), Err(NotAuthentic));
     }
 }

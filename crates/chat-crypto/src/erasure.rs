@@ -13,7 +13,13 @@
 //! | `RecoveryPhrase` | is shown to the person while the account keeps it |
 //! | `AttachmentDescription` | belongs to its message, to what opens it, and to whom it is forwarded |
 //!
-//! Every other secret moves and is never copied; the list below does not compile otherwise. What is
+//! Where secrets, or digests and commitments that decide on one, are compared, `subtle` does it, in
+//! constant time: message secrets (`wrap.rs`), header keys (`ratchet/header.rs`), backup and identity
+//! keys of two keyrings (`keyring.rs`), commitments (`envelope/keys.rs`, `attachment/keys.rs`,
+//! `backup/sealing.rs`, `linking/pairing.rs`), digests of what is read in parts (`attachment/opener.rs`,
+//! `backup/reader.rs`). Tags are compared by the ciphers, the zero of X25519 by its crate.
+//!
+//! Secrets that are not in the table move and are never copied; the list below does not compile otherwise. What is
 //! erased is shown by `tests/all/erasure.rs`, which looks for secrets in the process's own memory.
 
 use zeroize::ZeroizeOnDrop;

@@ -61,6 +61,24 @@ pub(crate) fn read<'b, T: Decode<'b, ()>>(
     Ok(state)
 }
 
+/// Reads a list into a vector of exactly its length: one that grows leaves secrets where it was.
+pub(crate) fn exact_list<'b, C, T: Decode<'b, C>>(
+    d: &mut Decoder<'b>,
+    ctx: &mut C,
+) -> Result<Vec<T>, minicbor::decode::Error> {
+    let wrong = || minicbor::decode::Error::message("wrong length of a list");
+    let length = d.array()?.and_then(|length| usize::try_from(length).ok()).ok_or_else(wrong)?;
+    // Each element takes a byte at least, so the input bounds what is allocated.
+    if length > d.input().len().saturating_sub(d.position()) {
+        return Err(wrong());
+    }
+    let mut list = Vec::with_capacity(length);
+    for _ in 0..length {
+        list.push(d.decode_with(ctx)?);
+    }
+    Ok(list)
+}
+
 /// State that successive snapshots of a whole share, so that copying the whole stays cheap.
 #[derive(Debug)]
 pub(crate) struct Shared<T>(Arc<T>);
@@ -129,6 +147,17 @@ mod tests {
         let snapshot = write(3, &state);
 
         assert_eq!(read::<Vec<u32>>(&snapshot, 3), Ok(state));
+    }
+
+    #[test]
+    fn a_list_is_read_into_exactly_its_length_and_no_length_is_believed() {
+        let written = minicbor::to_vec([1u8, 2, 3, 4, 5]).unwrap();
+        let claimed = [0x9b, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+
+        let read: Vec<u8> = exact_list(&mut Decoder::new(&written), &mut ()).unwrap();
+
+        assert_eq!((&read[..], read.capacity()), (&[1, 2, 3, 4, 5][..], 5));
+        assert!(exact_list::<_, u8>(&mut Decoder::new(&claimed), &mut ()).is_err());
     }
 
     #[test]

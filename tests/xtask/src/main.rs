@@ -66,7 +66,7 @@ enum Verb {
     },
     /// Measure the cryptography
     Bench {
-        /// Arguments for the benchmark
+        /// `crypto`, then arguments for `cargo bench`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

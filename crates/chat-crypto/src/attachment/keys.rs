@@ -95,7 +95,7 @@ impl RunCipher {
         self.cipher.seal_in_place(&self.nonce(layout, chunk), buffer);
     }
 
-    /// Opens a chunk into `output`, which is a tag shorter, and leaves it untouched otherwise.
+    /// Opens a chunk into `output`, which is a tag shorter, and leaves zeros there otherwise.
     pub(super) fn open_into(
         &self,
         layout: &Layout,

@@ -20,7 +20,7 @@ use zeroize::ZeroizeOnDrop;
 use super::chain::MessageKey;
 use super::header::{Header, HeaderKey, SEALED_HEADER_BYTES};
 use crate::erasure::{erased, erases};
-use crate::snapshot::Shared;
+use crate::snapshot::{self, Shared};
 
 /// Most keys kept for one session.
 pub(super) const SKIPPED_KEPT_MAX: usize = 1000;
@@ -44,7 +44,7 @@ struct Batch {
     header_key: HeaderKey,
     #[n(1)]
     stored_at: Timestamp,
-    #[n(2)]
+    #[cbor(n(2), decode_with = "snapshot::exact_list")]
     keys: Vec<SkippedKey>,
 }
 

@@ -15,6 +15,7 @@ extern crate browser_tests;
 mod attachments;
 mod backups;
 mod collision;
+mod debug;
 mod emoji_page;
 mod envelopes;
 #[cfg(target_os = "linux")]
