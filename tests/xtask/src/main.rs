@@ -10,6 +10,7 @@
 //!  cargo xtask wasm       core and crypto for the browser, and their tests there
 //!  cargo xtask fuzz       hostile bytes, a minute a target
 //!  cargo xtask mutants    whether the tests notice when the code lies
+//!  cargo xtask model      checks the symbolic model of the protocol
 //!  cargo xtask demo       the quickstart
 //! ```
 //!
@@ -25,6 +26,7 @@ mod fuzz;
 #[cfg(unix)]
 mod instance;
 mod load;
+mod model;
 mod mutants;
 mod services;
 mod signals;
@@ -92,6 +94,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Check the symbolic model of the protocol
+    Model,
     /// Run the quickstart: a relay, two people and a group
     Demo {
         /// Arguments for the quickstart
@@ -124,6 +128,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Mutants { arguments } => mutants::run(&arguments),
         Verb::Wasm { arguments } => wasm::run(&arguments),
+        Verb::Model => model::run(),
         Verb::Demo { arguments } => demo::run(&arguments),
     }
 }
