@@ -3,6 +3,7 @@
 //! The code is what programs act on and never changes its meaning; the message is a sentence for
 //! people and may.
 
+use minicbor::decode::{Decoder, Error};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
@@ -12,39 +13,52 @@ use crate::id::{AccountId, ConversationId};
 macro_rules! rejects {
     ($($(#[$doc:meta])* $number:literal $name:ident $code:literal $status:literal $retry:ident $message:literal;)*) => {
         /// Why the relay refused.
-        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Serialize, Deserialize)]
         #[cbor(index_only)]
         #[non_exhaustive]
         pub enum RejectCode {
             $($(#[$doc])* #[n($number)] #[serde(rename = $code)] $name,)*
+            /// A refusal that this version does not know; nobody utters it.
+            #[n(65535)]
+            #[serde(rename = "unknown", other)]
+            Unknown,
+        }
+
+        impl<'b, C> Decode<'b, C> for RejectCode {
+            fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, Error> {
+                Ok(match d.u32()? { $($number => Self::$name,)* _ => Self::Unknown })
+            }
         }
 
         impl RejectCode {
-            /// All of them.
+            /// All that a relay utters.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// The stable code.
             #[must_use]
             pub const fn code(self) -> &'static str {
-                match self { $(Self::$name => $code),* }
+                match self { $(Self::$name => $code,)* Self::Unknown => "unknown" }
             }
 
             /// The status of a REST answer that carries it.
             #[must_use]
             pub const fn http_status(self) -> u16 {
-                match self { $(Self::$name => $status),* }
+                match self { $(Self::$name => $status,)* Self::Unknown => 500 }
             }
 
             /// Tells whether the same request may succeed later.
             #[must_use]
             pub const fn is_transient(self) -> bool {
-                match self { $(Self::$name => matches!(Retry::$retry, Retry::Later)),* }
+                match self { $(Self::$name => matches!(Retry::$retry, Retry::Later),)* Self::Unknown => false }
             }
 
             /// A sentence that says what to do.
             #[must_use]
             pub const fn message(self) -> &'static str {
-                match self { $(Self::$name => $message),* }
+                match self {
+                    $(Self::$name => $message,)*
+                    Self::Unknown => "The relay refuses, for a reason this version does not know.",
+                }
             }
         }
     };
@@ -175,5 +189,32 @@ mod tests {
 
         assert_eq!(json["code"], "name_taken");
         assert!(json.get("accounts").is_none());
+    }
+
+    #[test]
+    fn a_code_of_a_newer_relay_is_read_as_unknown_and_final() {
+        let newer = [0xa2, 0x00, 0x19, 0x03, 0xe7, 0x01, 0x62, b'N', b'o'];
+
+        let binary: Reject = crate::codec::from_bytes(&newer).unwrap();
+        let json: Reject = serde_json::from_str(r#"{"code":"newer","message":"No"}"#).unwrap();
+
+        assert_eq!(binary, json);
+        assert_eq!(binary.code, RejectCode::Unknown);
+        assert!(!binary.code.is_transient());
+        assert!(!RejectCode::ALL.contains(&RejectCode::Unknown));
+    }
+
+    #[test]
+    fn every_code_survives_both_encodings() {
+        for code in RejectCode::ALL {
+            let reject = Reject::from(*code);
+            let json = serde_json::to_string(&reject).unwrap();
+
+            assert_eq!(
+                crate::codec::from_bytes(&crate::codec::to_bytes(&reject)),
+                Ok(reject.clone())
+            );
+            assert_eq!(serde_json::from_str::<Reject>(&json).unwrap(), reject);
+        }
     }
 }

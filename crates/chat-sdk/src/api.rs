@@ -221,15 +221,19 @@ fn accepted(answer: Answer) -> Result<Answer> {
     if (200..300).contains(&answer.status) { Ok(answer) } else { Err(refusal(&answer)) }
 }
 
-/// What a proxy in between answers has no reject in it; then the status has to do.
+/// What a proxy in between answers has no reject in it, what a newer relay answers perhaps a code
+/// that we do not know; then the status has to do.
 fn refusal(answer: &Answer) -> Error {
-    if let Ok(reject) = serde_json::from_slice::<Reject>(&answer.body) {
+    let reject = serde_json::from_slice::<Reject>(&answer.body).ok();
+    let unknown = reject.as_ref().is_some_and(|reject| reject.code == RejectCode::Unknown);
+    if let Some(reject) = reject.filter(|_| !unknown) {
         return reject.into();
     }
     match answer.status {
         413 => Reject::from(RejectCode::TooLarge).into(),
         429 => Reject::from(RejectCode::RateLimited).into(),
         500..=599 => Reject::from(RejectCode::Unavailable).into(),
+        400..=499 if unknown => Reject::from(RejectCode::Unknown).into(),
         _ => Kind::RelayFault.into(),
     }
 }
@@ -262,6 +266,15 @@ mod tests {
         ] {
             let refused = accepted(answer(status, "<html>nginx</html>")).unwrap_err();
             assert_eq!(refused.kind(), kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_newer_relay_is_understood_by_its_status() {
+        let body = r#"{"code":"newer","message":"No."}"#;
+
+        for (status, kind) in [(503, Kind::Unavailable), (409, Kind::Forbidden)] {
+            assert_eq!(accepted(answer(status, body)).unwrap_err().kind(), kind, "{status}");
         }
     }
 

@@ -267,7 +267,8 @@ impl Kind {
             | RejectCode::TokenInvalid
             | RejectCode::TokenReplayed => Self::LoggedOut,
             RejectCode::InvalidCredentials => Self::WrongPassword,
-            RejectCode::Forbidden => Self::Forbidden,
+            // What a newer relay says no to is not to be tried again.
+            RejectCode::Forbidden | RejectCode::Unknown => Self::Forbidden,
             RejectCode::NotAMember => Self::NotAMember,
             RejectCode::NotFound => Self::NotFound,
             RejectCode::NameTaken => Self::NameTaken,
@@ -307,6 +308,11 @@ mod tests {
 
             assert!(!code.is_transient() || kind.is_transient(), "{code:?} became {kind:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_that_nobody_knows_is_final() {
+        assert!(!Kind::of_reject(RejectCode::Unknown).is_transient());
     }
 
     #[test]
