@@ -22,6 +22,8 @@ mod envelopes;
 mod erasure;
 mod forged_wraps;
 mod forgeries;
+mod hostile_sessions;
+mod hostile_wraps;
 mod household;
 mod keyring_spec;
 mod keyrings;
