@@ -257,11 +257,16 @@ async fn adopt(hub: &Hub, id: ConversationId, others: Vec<AccountId>) -> Result<
     let ours = hub.context.own.account();
     let fits = move |tx: &Transaction<'_>| {
         let Some(row) = conversations::load(tx, id)? else { return Ok(false) };
-        let is_direct = row.membership.kind() == ConversationKind::Direct;
-        let is_theirs = others.iter().all(|other| row.membership.role(*other).is_some());
-        Ok(is_direct && is_theirs && row.membership.role(ours).is_some())
+        Ok(is_direct_of(&row.membership, ours, &others))
     };
     if hub.context.store.read(fits).await? { Ok(()) } else { Err(Kind::NotVerified.into()) }
+}
+
+/// Of a direct conversation there are two members, so nobody else can be in it.
+fn is_direct_of(membership: &Membership, ours: AccountId, others: &[AccountId]) -> bool {
+    let is_member = |account: &AccountId| membership.role(*account).is_some();
+    let is_direct = membership.kind() == ConversationKind::Direct;
+    is_direct && is_member(&ours) && others.iter().all(is_member)
 }
 
 /// Appends an entry, made by `decide` from the members there are; none if there is nothing to do.
@@ -305,3 +310,6 @@ fn sign(hub: &Hub, membership: &Membership, change: Change) -> Result<SignedEntr
     })?;
     Ok(signed)
 }
+
+#[cfg(test)]
+mod tests;

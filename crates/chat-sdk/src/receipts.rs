@@ -108,3 +108,6 @@ fn verify(tx: &Transaction<'_>, signed: SignedReceipt) -> Result<Option<Verified
     let receipt = certificate.and_then(|certificate| signed.verify(certificate).ok());
     Ok(receipt.filter(|receipt| devices.device_at(reader.device, receipt.at).is_some()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chat_core::api::account::AccountKeys;
 use chat_core::codec::{Bytes, Digest, List, to_bytes};
-use chat_core::device::PublishedDevices;
+use chat_core::device::{AccountDevices, PublishedDevices};
 use chat_core::envelope::Envelope;
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, DeviceId, MessageId, WorkspaceId};
 use chat_core::membership::{
@@ -150,6 +150,15 @@ impl Person {
         let (account, keys) = (other.own.account(), other.keys());
         let learned = self.write(move |tx, _, _| devices::learn(tx, account, keys, NOW)).await;
         learned.into_devices().unwrap();
+    }
+
+    /// Publishes a list in which this device is removed.
+    pub(crate) fn is_removed(&mut self, at: Timestamp) {
+        let account = self.own.account();
+        let devices = AccountDevices::verify(account, self.published.clone()).unwrap();
+        let identity = self.own.keyring.identity();
+        let device = self.own.address.device;
+        self.published = devices::list::without(identity, &devices, device, at).unwrap();
     }
 
     /// Hands out prekeys, as a relay does.

@@ -17,6 +17,7 @@ mod devices;
 mod frames;
 mod limits;
 mod logins;
+mod membership;
 mod messages;
 mod objects;
 mod people;

@@ -97,7 +97,7 @@ fn public(key: &SigningKey) -> DeviceKey {
 }
 
 /// Signs bytes as they are, whatever they are.
-fn signed<T: Signable>(signer: &SigningKey, object: &[u8]) -> Unverified<T> {
+pub(crate) fn signed<T: Signable>(signer: &SigningKey, object: &[u8]) -> Unverified<T> {
     let signature = signer.sign(&signature_input(T::LABEL, object)).to_bytes();
     let parts = Raw(object.to_vec(), Signature::from_bytes(signature));
     from_bytes(&to_bytes(&parts)).unwrap()

@@ -1,14 +1,18 @@
 //! Accounts: registering, logging in by password, keyrings, prekeys.
 
 use chat_core::api::account::{AccountKeys, AccountName, Keyring, OwnAccount};
-use chat_core::api::auth::{LoginAnswer, OpaqueStart};
+use chat_core::api::auth::{LoginAnswer, OpaqueStart, RegistrationFinish};
 use chat_core::api::prekeys::{Bundles, FetchBundles, PrekeyCount};
 use chat_core::codec::{Bytes, List};
 use chat_core::frame::RelayFrame;
 use chat_core::reject::RejectCode;
+use ed25519_dalek::SigningKey;
 use relay_server::testing::TestRelay;
 
-use crate::people::{PASSWORD, Person, Rest, envelope_keys};
+use crate::people::{
+    Device, PASSWORD, Person, Rest, envelope_keys, first_list, new_device, next_list,
+    random_account,
+};
 
 #[tokio::test]
 async fn somebody_who_registers_can_be_found_and_is_logged_in() {
@@ -40,6 +44,34 @@ async fn a_taken_name_and_a_name_that_is_none_are_refused() {
         let refused = Person::try_register(&rest, name).await.err().unwrap();
         assert_eq!(refused.code, code, "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_account_begins_at_the_beginning_or_not_at_all() {
+    let relay = TestRelay::start().await;
+    let rest = Rest::at(&relay);
+    type Alter = fn(&mut RegistrationFinish, &SigningKey, &Device);
+    let alterations: [(&str, Alter); 4] = [
+        ("a second keyring", |finish, _, _| finish.keyring.number = 2),
+        ("a second epoch", |finish, identity, _| {
+            finish.envelope_keys = envelope_keys(finish.account, identity, 2);
+        }),
+        ("a second list", |finish, identity, device| {
+            let first = first_list(finish.account, identity, device);
+            finish.devices = next_list(&first, identity, None, None).to_published();
+        }),
+        ("another account's list", |finish, identity, _| {
+            let other = random_account();
+            let device = new_device(other, identity);
+            finish.devices = first_list(other, identity, &device).to_published();
+        }),
+    ];
+
+    for (what, alter) in alterations {
+        let refused = Person::try_register_with(&rest, "alice", alter).await.err().unwrap();
+        assert_eq!(refused.code, RejectCode::NotVerified, "{what}");
+    }
+    Person::try_register(&rest, "alice").await.unwrap();
 }
 
 #[tokio::test]

@@ -75,6 +75,22 @@ async fn an_entry_that_does_not_verify_is_refused() {
 }
 
 #[tokio::test]
+async fn an_entry_of_another_device_is_not_handed_in() {
+    let relay = TestRelay::start().await;
+    let [alice, bob, carol] = three(&relay).await;
+    let group = alice.group(&[&bob]).await;
+    let path = format!("/v1/conversations/{}/membership", group.id());
+    let signed = alice.device.entry(&group.next_entry(alice.device.address, add(&carol), NOW));
+    let body = AppendEntry { entry: signed };
+
+    let by_another = bob.post::<MembershipHead>(&path, &body).await.unwrap_err();
+    let by_itself = alice.post::<MembershipHead>(&path, &body).await;
+
+    assert_eq!(by_another.code, RejectCode::NotVerified);
+    assert!(by_itself.is_ok());
+}
+
+#[tokio::test]
 async fn an_entry_dated_far_ahead_is_refused() {
     let clock = Arc::new(ManualClock::at(NOW));
     let relay = TestRelay::builder().clock(clock.clone()).start().await;

@@ -197,6 +197,15 @@ impl Person {
     }
 
     pub async fn try_register(rest: &Rest, name: &str) -> Result<Self, Reject> {
+        Self::try_register_with(rest, name, |_, _, _| {}).await
+    }
+
+    /// Registers with something altered: what is handed in, by whom, with which first device.
+    pub async fn try_register_with(
+        rest: &Rest,
+        name: &str,
+        alter: impl FnOnce(&mut RegistrationFinish, &SigningKey, &Device),
+    ) -> Result<Self, Reject> {
         let (account, identity) = (random_account(), random_key());
         let device = new_device(account, &identity);
         let devices = first_list(account, &identity, &device);
@@ -213,7 +222,7 @@ impl Person {
             ..ClientRegistrationFinishParameters::default()
         };
         let finished = client.state.finish(&mut OpaqueRng, PASSWORD, response, parameters).unwrap();
-        let finish = RegistrationFinish {
+        let mut finish = RegistrationFinish {
             username: name.to_owned(),
             record: Bytes::new(finished.message.serialize().to_vec()).unwrap(),
             account,
@@ -222,6 +231,7 @@ impl Person {
             prekeys: device.prekeys(1, 30),
             keyring: Keyring { number: 1, sealed: Bytes::new(vec![7; 100]).unwrap() },
         };
+        alter(&mut finish, &identity, &device);
         let tokens: Tokens = rest.post("/v1/auth/register/finish", None, &finish).await?;
         let (rest, name, tokens) = (rest.clone(), name.to_owned(), Arc::new(tokens));
         Ok(Self { rest, name, account, identity, device, devices, tokens })
