@@ -298,8 +298,7 @@ pub(crate) fn bundles_of(missing: Vec<DeviceAddress>, others: &mut [&mut Person]
     let mut bundles = Bundles::new();
     for address in missing {
         let other = others.iter_mut().find(|other| other.own.address == address).unwrap();
-        let list =
-            chat_core::device::AccountDevices::verify(other.own.account(), other.published.clone());
+        let list = AccountDevices::verify(other.own.account(), other.published.clone());
         let bundle = other.bundle();
         let list = list.unwrap();
         let certificate = list.active_device(address.device).unwrap();

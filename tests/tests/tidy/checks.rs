@@ -20,9 +20,8 @@ const CHECKS: &str = "docs/protocol/checks.md";
 /// Pages that demand nothing of an implementation.
 const NOT_NORMATIVE: [&str; 3] = [CHECKS, "docs/protocol/README.md", "docs/protocol/security.md"];
 
-/// Pages whose every MUST has its tag.
-const TAGGED: [&str; 7] =
-    ["attachment", "backup", "handshake", "identity", "keyring", "linking", "ratchet"];
+/// Pages that are still being given their tags.
+const UNFINISHED: [&str; 1] = ["docs/protocol/envelope.md"];
 
 /// Documents that name tests without tags.
 const WITNESSES: [&str; 3] =
@@ -144,6 +143,13 @@ fn missing_test(sources: &[Text], reference: &str) -> Option<String> {
         return Some(format!("there is no {path}"));
     };
     let lines: Vec<&str> = source.content.lines().map(str::trim).collect();
+    let is_listed = lines
+        .iter()
+        .any(|line| line.ends_with(',') && line.split(',').any(|word| word.trim() == name));
+    if is_listed && source.content.contains("fn $") {
+        // The macro itself stands here; the functions that it calls are elsewhere.
+        return None;
+    }
     let Some(at) = lines.iter().position(|line| line.contains(&format!("fn {name}("))) else {
         return Some(format!("{path} has no test {name}"));
     };
@@ -151,9 +157,6 @@ fn missing_test(sources: &[Text], reference: &str) -> Option<String> {
     let is_marked = above
         .take_while(|line| line.starts_with("#[") || line.starts_with("//"))
         .any(|line| line.starts_with("#[test") || line.starts_with("#[tokio::test"));
-    let is_listed = lines
-        .iter()
-        .any(|line| line.split(',').any(|word| word.trim() == name) && line.ends_with(','));
     (!is_marked && !is_listed).then(|| format!("{path}: {name} is no test"))
 }
 
@@ -205,9 +208,7 @@ fn every_rule_of_the_protocol_has_its_row() {
 
 #[test]
 fn every_must_has_a_tag() {
-    let pages = TAGGED.map(|name| format!("docs/protocol/{name}.md"));
-    let pages = texts(|path| pages.iter().any(|page| page == path));
-    assert_eq!(pages.len(), TAGGED.len());
+    let pages = texts(|path| is_page(path) && !UNFINISHED.contains(&path));
 
     assert_none(&pages.iter().flat_map(page::untagged).collect::<Vec<_>>());
 }
@@ -297,6 +298,8 @@ fn a_test_that_is_none_is_noticed() {
     assert_eq!(missing_test(&sources, "a.rs::it_holds"), None);
     assert_eq!(missing_test(&sources, "a.rs::tests::it_holds"), None);
     assert_eq!(missing_test(&sources, "a.rs::a_story"), None);
+    let suite = text("c.rs", "suite! {\n    it_holds,\n}\n$(async fn $sentence() {})*\n");
+    assert_eq!(missing_test(&[suite], "c.rs::it_holds"), None);
     for none in ["a.rs", "b.rs::it_holds", "a.rs::holds", "a.rs::it", "a.rs::helper"] {
         assert!(missing_test(&sources, none).is_some(), "{none}");
     }

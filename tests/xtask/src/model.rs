@@ -151,7 +151,15 @@ fn provide() -> Result<PathBuf, Failure> {
     let mut install = cargo(["install", "verifpal", "--version", VERSION, "--locked"]);
     // It asks for a newer Rust than it needs.
     install.args(["--ignore-rust-version", "--no-default-features", "--features", "cli"]);
-    run_quietly("cargo install verifpal", install.arg("--root").arg(&place))?;
+    // Elsewhere than what cargo builds for us, so that neither waits for the other.
+    let build = tempfile::tempdir().map_err(Failure::files("cannot make a folder"))?;
+    install.arg("--root").arg(&place).env("CARGO_TARGET_DIR", build.path());
+    // Its own profile is slow to build, and the models are small.
+    install.envs([
+        ("CARGO_PROFILE_RELEASE_LTO", "off"),
+        ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+    ]);
+    run_quietly("cargo install verifpal", &mut install)?;
     Ok(program)
 }
 
