@@ -5,6 +5,7 @@ mod crash;
 mod durability;
 mod groups;
 mod interruptions;
+mod large_groups;
 mod logs;
 mod messages;
 mod people;

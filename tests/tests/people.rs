@@ -88,7 +88,7 @@ pub(crate) async fn open_later(relay: &impl Nodes, path: &Path, by: Duration) ->
 }
 
 impl Person {
-    async fn of(client: Client, clock: ManualClock) -> Self {
+    pub(crate) async fn of(client: Client, clock: ManualClock) -> Self {
         let person = Self { events: client.events(), client, clock, warnings: Vec::new() };
         within(person.client.sync()).await.unwrap();
         person

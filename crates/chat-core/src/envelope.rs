@@ -39,9 +39,16 @@ pub enum Suite {
     /// By the ratchet sessions that carry its wraps; nothing a recipient could show to others.
     #[n(1)]
     Deniable,
-    /// By a device signature inside the content; wraps of any kind.
+    /// By a device signature inside the content; wraps of any kind but the shared one.
     #[n(2)]
     Signed,
+    /// By the sender chain that carries its one wrap, which all recipients share.
+    #[n(3)]
+    Chained,
+    /// As [`Suite::Deniable`], but for some of the recipients only: it hands a sender chain to the
+    /// devices that miss it, and means nothing else.
+    #[n(4)]
+    HandOut,
 }
 
 /// How the secret of a message reaches one recipient.
@@ -63,6 +70,9 @@ pub enum WrapScheme {
     /// RSA-OAEP with SHA-256 and 4096 bits (RFC 8017), for recipients that only have Web Crypto.
     #[n(4)]
     RsaOaep4096,
+    /// On a sender chain, to everybody who holds it: one wrap a message.
+    #[n(5)]
+    SenderChain,
 }
 
 impl WrapScheme {
@@ -70,6 +80,84 @@ impl WrapScheme {
     #[must_use]
     pub const fn is_per_device(self) -> bool {
         matches!(self, Self::Ratchet)
+    }
+}
+
+/// For whom a wrap is.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    /// Whoever holds the sender chain it is on.
+    Everyone,
+    /// All devices of an account, present and future.
+    Account(AccountId),
+    /// One device.
+    Device(DeviceAddress),
+}
+
+impl Recipient {
+    /// The account, if it is for one or for one of its devices.
+    #[must_use]
+    pub const fn account(self) -> Option<AccountId> {
+        match self {
+            Self::Everyone => None,
+            Self::Account(account) | Self::Device(DeviceAddress { account, .. }) => Some(account),
+        }
+    }
+
+    /// Tells whether the device at `address` is meant, be it among others.
+    #[must_use]
+    pub fn includes(self, address: DeviceAddress) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Account(account) => account == address.account,
+            Self::Device(device) => device == address,
+        }
+    }
+
+    /// Tells whether this scheme makes wraps for such a recipient.
+    #[must_use]
+    pub const fn fits(self, scheme: WrapScheme) -> bool {
+        match self {
+            Self::Everyone => matches!(scheme, WrapScheme::SenderChain),
+            Self::Device(_) => matches!(scheme, WrapScheme::Ratchet),
+            Self::Account(_) => !matches!(scheme, WrapScheme::SenderChain | WrapScheme::Ratchet),
+        }
+    }
+}
+
+/// Nothing, an account, or an account and its device: 0, 16 or 32 bytes.
+impl<C> Encode<C> for Recipient {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        match self {
+            Self::Everyone => e.bytes(&[])?.ok(),
+            Self::Account(account) => e.bytes(account.as_bytes())?.ok(),
+            Self::Device(DeviceAddress { account, device }) => {
+                e.bytes(&[*account.as_bytes(), *device.as_bytes()].concat())?.ok()
+            }
+        }
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Recipient {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let bytes = d.bytes()?;
+        let Some((account, device)) = bytes.split_first_chunk::<16>() else {
+            let wrong = || minicbor::decode::Error::message("wrong length of a recipient");
+            return bytes.is_empty().then_some(Self::Everyone).ok_or_else(wrong);
+        };
+        let account = AccountId::from_bytes(*account);
+        if device.is_empty() {
+            return Ok(Self::Account(account));
+        }
+        let device = device
+            .try_into()
+            .map_err(|_| minicbor::decode::Error::message("wrong length of a recipient"))?;
+        Ok(Self::Device(DeviceAddress { account, device: DeviceId::from_bytes(device) }))
     }
 }
 
@@ -139,24 +227,21 @@ pub struct Header {
     pub membership_head: Digest,
 }
 
-/// The secret of a message, for one recipient.
+/// The secret of a message, for one recipient or for all that share a sender chain.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
-#[cbor(map)]
+#[cbor(array)]
 pub struct Wrap {
-    /// For whom.
-    #[n(0)]
-    pub account: AccountId,
-    /// For which device; absent when the wrap is for the account.
-    #[n(1)]
-    pub device: Option<DeviceId>,
     /// How it was wrapped.
-    #[n(2)]
+    #[n(0)]
     pub scheme: WrapScheme,
+    /// For whom.
+    #[n(1)]
+    pub to: Recipient,
     /// The epoch of the account's envelope keys; zero where the scheme has none.
-    #[n(3)]
+    #[n(2)]
     pub epoch: u32,
     /// The wrap itself.
-    #[n(4)]
+    #[n(3)]
     pub bytes: Bytes<WRAP_BYTES_MAX>,
 }
 
@@ -164,7 +249,7 @@ impl Wrap {
     /// Tells whether the device at `address` can be expected to open it.
     #[must_use]
     pub fn is_for(&self, address: DeviceAddress) -> bool {
-        self.account == address.account && self.device.is_none_or(|d| d == address.device)
+        self.to.includes(address)
     }
 }
 
@@ -216,18 +301,6 @@ impl Envelope {
     }
 }
 
-/// What a wrap carries, beside the secret: the device lists its maker went by.
-///
-/// A recipient compares both with what it knows, so a stale list served to one side is noticed by
-/// the other.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ListNumbers {
-    /// The number of the recipient's device list.
-    pub recipient: u32,
-    /// The number of the sender's own.
-    pub sender: u32,
-}
-
 /// What a message means, before sealing.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode)]
 #[cbor(map)]
@@ -253,6 +326,10 @@ pub struct Content {
     /// The thing itself, encoded as its kind says.
     #[n(6)]
     pub body: Bytes<PAYLOAD_BYTES_MAX>,
+    /// The number of the sender's own device list, as it went by it. Recipients compare, so that a
+    /// stale list served to the sender is noticed.
+    #[n(7)]
+    pub sender_list: u32,
 }
 
 /// What is encrypted: content, and a signature where wraps do not show who sent it.

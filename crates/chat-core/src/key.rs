@@ -18,6 +18,11 @@ fixed_bytes!(
     32
 );
 fixed_bytes!(
+    /// The signing key of one sender chain (Ed25519).
+    SenderKey,
+    32
+);
+fixed_bytes!(
     /// A public key for X25519 (RFC 7748): a device's agreement key, a prekey, a ratchet key.
     AgreementKey,
     32
@@ -51,6 +56,12 @@ impl Verifier for IdentityKey {
 }
 
 impl Verifier for DeviceKey {
+    fn verifies(&self, label: Label, message: &[u8], signature: &Signature) -> bool {
+        verify(self.as_bytes(), label, message, signature)
+    }
+}
+
+impl Verifier for SenderKey {
     fn verifies(&self, label: Label, message: &[u8], signature: &Signature) -> bool {
         verify(self.as_bytes(), label, message, signature)
     }

@@ -51,6 +51,10 @@ labels! {
     /// What a device says of its keys when it is linked.
     LINK_INTRODUCTION = "sealwire/1/sign/link-introduction";
 
+    // Signatures by the key of a sender chain.
+    /// A message on a sender chain.
+    SENDER_CHAIN = "sealwire/1/sign/sender-chain";
+
     // Derivations: handshake and ratchet.
     /// The shared secret of a handshake.
     HANDSHAKE = "sealwire/1/kdf/handshake";
@@ -76,6 +80,16 @@ labels! {
     WRAP = "sealwire/1/kdf/wrap";
     /// The recipients that a signed message names.
     RECIPIENTS = "sealwire/1/hash/recipients";
+
+    // Derivations: sender chains.
+    /// The next key of a sender chain.
+    SENDER_CHAIN_KEY = "sealwire/1/kdf/sender-chain-key";
+    /// A message key of a sender chain.
+    SENDER_MESSAGE_KEY = "sealwire/1/kdf/sender-message-key";
+    /// What a sender chain is: whose, where, for whom.
+    SENDER_CHAIN_ID = "sealwire/1/hash/sender-chain-id";
+    /// The devices that a sender chain is handed out to.
+    SENDER_AUDIENCE = "sealwire/1/hash/sender-audience";
 
     // Derivations: keyring, recovery, comparison.
     /// The seed of the key pair that a password's export key stands for.

@@ -14,6 +14,8 @@ pub const SEALED_PAYLOAD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 16;
 pub const HEADER_BYTES_MAX: usize = 512;
 /// Largest wrap: one that starts a session carries an ML-KEM-1024 ciphertext.
 pub const WRAP_BYTES_MAX: usize = 4096;
+/// Most devices whose sessions carry a message; above, it goes out on a sender chain.
+pub const SESSIONS_A_MESSAGE_MAX: usize = 256;
 /// Most wraps of one message.
 pub const WRAPS_MAX: usize = 5_000;
 /// Largest WebSocket frame, and largest REST body.

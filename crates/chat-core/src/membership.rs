@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode};
 
 use crate::codec::Digest;
-use crate::envelope::Expiry;
+use crate::envelope::{Expiry, WrapScheme};
 use crate::id::{AccountId, ConversationId, DeviceAddress, WorkspaceId};
 use crate::limits::EXPIRY_MAX;
 use crate::signed::Verified;
@@ -284,7 +284,11 @@ impl Membership {
 
 fn checked(policy: Policy) -> Result<Policy, MembershipError> {
     let within = |timer: Expiry| u128::from(timer.after_ms) <= EXPIRY_MAX.as_millis();
-    policy.timer.is_none_or(within).then_some(policy).ok_or(MembershipError::Senseless)
+    // Chains stand in for sessions; they are no policy of their own.
+    let is_policy = policy.scheme != WrapScheme::SenderChain;
+    (is_policy && policy.timer.is_none_or(within))
+        .then_some(policy)
+        .ok_or(MembershipError::Senseless)
 }
 
 #[cfg(test)]

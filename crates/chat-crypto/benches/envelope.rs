@@ -20,10 +20,13 @@ use std::time::{Duration, Instant};
 
 use chat_core::codec::to_bytes;
 use chat_core::envelope::{Envelope, Suite, WrapScheme};
-use chat_crypto::envelope::{Sealed, Via, open, seal, unwrap_for_account, unwrap_for_device};
+use chat_crypto::envelope::{
+    Sealed, Via, open, seal, unwrap_by_chain, unwrap_for_account, unwrap_for_device,
+};
+use chat_crypto::sender_chain::{Audience, ReceivingChains, SendingChain};
 use chat_crypto::session::Sessions;
 
-use people::{LISTS, NOW, Person, content, header, rng};
+use people::{LIST, NOW, Person, content, header, rng};
 
 const BATCHES: usize = 7;
 const TEXT: [u8; 1024] = [b'x'; 1024];
@@ -33,6 +36,7 @@ fn main() {
     table::head("envelope, 1 KiB of text");
     sessions(&alice, &bob);
     many_devices(&alice);
+    sender_chain(&alice);
     for (name, scheme) in [
         ("HPKE X25519", WrapScheme::HpkeX25519),
         ("HPKE X-Wing", WrapScheme::HpkeXwing),
@@ -47,12 +51,12 @@ fn sessions(alice: &Person, bob: &Person) {
     let (to_bob, to_alice) = warm(alice, bob);
     row("envelope for one device", 2_000, Some(8.0), || {
         let mut sealed = sealed(alice, Suite::Deniable);
-        black_box(sealed.wrap_for_device(&to_bob, LISTS, NOW, &mut rng(5)).unwrap());
+        black_box(sealed.wrap_for_device(&to_bob, LIST, NOW, &mut rng(5)).unwrap());
         sealed.into_envelope()
     });
 
     let mut sealed = sealed(alice, Suite::Deniable);
-    sealed.wrap_for_device(&to_bob, LISTS, NOW, &mut rng(5)).unwrap();
+    sealed.wrap_for_device(&to_bob, LIST, NOW, &mut rng(5)).unwrap();
     let envelope = sealed.into_envelope();
     let (whole, wrap) = (to_bytes(&envelope).len(), to_bytes(&envelope.wraps[0]).len());
     table::bytes("envelope for one device", whole, None, Some(1_300));
@@ -70,10 +74,42 @@ fn many_devices(alice: &Person) {
     row("envelope for 1 000 devices on warm sessions", 3, Some(4_000.0), || {
         let mut sealed = sealed(alice, Suite::Deniable);
         for sessions in &recipients {
-            black_box(sealed.wrap_for_device(sessions, LISTS, NOW, &mut rng(5)).unwrap());
+            black_box(sealed.wrap_for_device(sessions, LIST, NOW, &mut rng(5)).unwrap());
         }
         sealed.into_envelope()
     });
+}
+
+fn sender_chain(alice: &Person) {
+    let chain = SendingChain::begin(people::CONVERSATION, alice.address, NOW, &mut rng(3));
+    let audience = Audience::of(4, chat_core::codec::Digest::ZERO, []);
+    let held = ReceivingChains::new(people::CONVERSATION, alice.address)
+        .accept(&chain.hand_out(audience), NOW)
+        .unwrap();
+    row("envelope on a sender chain, for any number of devices", 1_000, || {
+        let mut sealed = sealed(alice, Suite::Chained);
+        black_box(sealed.wrap_by_chain(&chain).unwrap());
+        sealed.into_envelope()
+    });
+
+    let message = |chain: &SendingChain| {
+        let mut sealed = sealed(alice, Suite::Chained);
+        let chain = sealed.wrap_by_chain(chain).unwrap();
+        (sealed.into_envelope(), chain)
+    };
+    let (first, next) = message(&chain);
+    row("opened by one of them", 1_000, || open_on_chain(&first, alice, &held));
+    let late = (1..100).fold(next, |chain, _| message(&chain).1);
+    let (late, _) = message(&late);
+    row("opened after a gap of 100 messages", 200, || open_on_chain(&late, alice, &held));
+    row("a sender chain begun and handed out, before wrapping", 1_000, || {
+        chain.replaced(NOW, &mut rng(4)).hand_out(audience)
+    });
+}
+
+fn open_on_chain(envelope: &Envelope, alice: &Person, held: &ReceivingChains) {
+    let unwrapped = unwrap_by_chain(envelope, &envelope.wraps[0], held, NOW).unwrap();
+    black_box(open(envelope, &unwrapped.secret, &alice.certificate, unwrapped.via).unwrap());
 }
 
 fn accounts(name: &str, scheme: WrapScheme, alice: &Person, bob: &Person) {
@@ -81,7 +117,7 @@ fn accounts(name: &str, scheme: WrapScheme, alice: &Person, bob: &Person) {
     row(&format!("{name} wraps for 1 000 accounts"), 1, None, || {
         let mut sealed = sealed(alice, Suite::Signed);
         for _ in 0..1_000 {
-            sealed.wrap_for_account(&bob.envelope_keys, scheme, LISTS, &mut rng).unwrap();
+            sealed.wrap_for_account(&bob.envelope_keys, scheme, LIST, &mut rng).unwrap();
         }
         sealed.into_envelope()
     });

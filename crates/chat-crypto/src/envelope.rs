@@ -27,6 +27,7 @@ mod open;
 mod seal;
 
 pub use self::open::{
-    OpenError, Opened, Unwrapped, Via, open, unwrap_for_account, unwrap_for_device,
+    OpenError, Opened, Unwrapped, UnwrappedByChain, Via, open, unwrap_by_chain, unwrap_for_account,
+    unwrap_for_device,
 };
 pub use self::seal::{SealError, Sealed, seal};

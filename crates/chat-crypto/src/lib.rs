@@ -12,6 +12,7 @@
 //! | [`emoji`] | 64 emoji of six bits each | `linking.md` §7 |
 //! | [`envelope`] | sealing and opening messages | `envelope.md` |
 //! | [`padding`], [`wrap`] | the pieces of an envelope | `envelope.md` §4, §6 |
+//! | [`sender_chain`] | one wrap for a whole group | `sender-chains.md` |
 //! | [`prekey`], `handshake` | what others start sessions from, and PQXDH | `handshake.md` |
 //! | [`session`], `ratchet` | sessions between two devices | `ratchet.md` |
 //! | [`snapshot`] | how secret state is written down | `ratchet.md` §9 |
@@ -64,6 +65,7 @@ mod ratchet;
 pub mod recovery;
 pub mod safety_number;
 mod secret;
+pub mod sender_chain;
 pub mod session;
 pub mod snapshot;
 pub mod wrap;

@@ -33,12 +33,16 @@ impl From<minicbor::decode::Error> for SnapshotError {
 }
 
 /// Writes `state` under `version`.
-#[expect(clippy::expect_used, reason = "a buffer in memory takes everything")]
 pub(crate) fn write<T: Encode<()>>(version: u8, state: &T) -> Zeroizing<Vec<u8>> {
+    encode(&(version, state))
+}
+
+/// Encodes something secret, as [`chat_core::codec::to_bytes`] does, in memory that erases itself.
+#[expect(clippy::expect_used, reason = "a buffer in memory takes everything")]
+pub(crate) fn encode<T: Encode<()>>(value: &T) -> Zeroizing<Vec<u8>> {
     let mut encoder = Encoder::new(ErasingBuffer(Zeroizing::new(Vec::with_capacity(1024))));
     // INVARIANT: the writer never fails, and no encoder of ours fails by itself.
-    encoder.array(2).and_then(|e| e.u8(version)).expect("memory takes it");
-    encoder.encode(state).expect("memory takes it");
+    encoder.encode(value).expect("memory takes it");
     encoder.into_writer().0
 }
 

@@ -1,19 +1,21 @@
 //! Wraps: the secret of one message, for one recipient.
 //!
 //! ```text
-//!  carried  =  secret (32) ‖ number of the recipient's device list (u32) ‖ of the sender's (u32)
+//!  carried  =  secret (32) ‖ number of the recipient's device list (u32)
 //!  context  =  label ‖ scheme (1) ‖ account (16) ‖ device (16, zero if none) ‖ epoch (u32)
 //!
 //!                 keyed to                       tied to context and binding by
 //!  ratchet        a session between two devices  associated data  context ‖ binding
 //!  HPKE           an account's envelope key      info  context,  aad  binding
 //!  RSA-OAEP       an account's envelope key      label  context ‖ binding
+//!  sender chain   all who hold the chain         signature and associated data; no list number
 //! ```
 //!
 //! The binding stops a recipient, who knows the secret, from moving the wraps of others to another
 //! payload. The context stops a key that is published under two names from being taken for either.
 //! Normative: `docs/protocol/envelope.md` §5 and §6.
 
+pub(crate) mod chain;
 mod epoch;
 pub(crate) mod hpke;
 #[cfg(test)]
@@ -24,8 +26,8 @@ mod rsa_oaep;
 use std::fmt;
 
 use chat_core::codec::{Bytes, Digest};
-use chat_core::envelope::{EnvelopeKeys, ListNumbers, Wrap, WrapScheme};
-use chat_core::id::{AccountId, DeviceId};
+use chat_core::envelope::{EnvelopeKeys, Recipient, Wrap, WrapScheme};
+use chat_core::id::DeviceAddress;
 use chat_core::label;
 use chat_core::signed::Verified;
 use rand_core::CryptoRng;
@@ -37,15 +39,15 @@ use crate::erasure::{erased, erases};
 pub use self::epoch::EnvelopeSecrets;
 
 /// How many bytes a wrap carries.
-pub(crate) const CARRIED_BYTES: usize = 40;
+pub(crate) const CARRIED_BYTES: usize = 36;
 
 /// Why a message's secret was not wrapped for an account.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WrapError {
-    /// Ratchet wraps are made for devices, on a session.
-    #[error("this scheme wraps for a device on a session, not for an account")]
-    PerDevice,
+    /// Ratchet wraps are made for devices on a session, shared wraps for all on a sender chain.
+    #[error("this scheme does not wrap for an account")]
+    NotForAccounts,
     /// The account publishes no key for this scheme.
     #[error("the recipient has no key for this wrap scheme")]
     NoKey,
@@ -92,14 +94,15 @@ impl MessageSecret {
         binding: Digest,
         keys: &Verified<EnvelopeKeys>,
         scheme: WrapScheme,
-        lists: ListNumbers,
+        list: u32,
         rng: &mut impl CryptoRng,
     ) -> Result<Wrap, WrapError> {
-        let carried = Carried { secret: self.clone(), lists }.to_bytes();
-        let context = context(scheme, keys.account, None, keys.epoch);
+        let carried = Carried { secret: self.clone(), list }.to_bytes();
+        let to = Recipient::Account(keys.account);
+        let context = context(scheme, to, keys.epoch);
         let aad = binding.as_bytes();
         let bytes = match scheme {
-            WrapScheme::Ratchet => return Err(WrapError::PerDevice),
+            WrapScheme::Ratchet | WrapScheme::SenderChain => return Err(WrapError::NotForAccounts),
             WrapScheme::HpkeX25519 => {
                 let key = keys.x25519.as_bytes();
                 hpke::seal::<hpke::X25519>(key, &context, aad, &carried, rng)?
@@ -115,8 +118,29 @@ impl MessageSecret {
         };
         // INVARIANT: the longest, X-Wing's, has 1 176 bytes.
         let bytes = Bytes::new(bytes).map_err(|_| WrapError::UnusableKey)?;
-        Ok(Wrap { account: keys.account, device: None, scheme, epoch: keys.epoch, bytes })
+        Ok(Wrap { scheme, to, epoch: keys.epoch, bytes })
     }
+}
+
+/// Wraps the secrets of many messages for one more account: history for a new member, a new key.
+///
+/// `messages` are the bindings of the envelopes with their secrets; the wraps come in their order.
+/// All of them, or none.
+///
+/// # Errors
+///
+/// [`WrapError`].
+pub fn rewrap_all(
+    messages: &[(Digest, MessageSecret)],
+    keys: &Verified<EnvelopeKeys>,
+    scheme: WrapScheme,
+    list: u32,
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<Wrap>, WrapError> {
+    messages
+        .iter()
+        .map(|(binding, secret)| secret.rewrap(*binding, keys, scheme, list, rng))
+        .collect()
 }
 
 impl PartialEq for MessageSecret {
@@ -137,7 +161,8 @@ impl fmt::Debug for MessageSecret {
 #[derive(Debug)]
 pub(crate) struct Carried {
     pub(crate) secret: MessageSecret,
-    pub(crate) lists: ListNumbers,
+    /// The number of the recipient's device list that the maker of the wrap went by.
+    pub(crate) list: u32,
 }
 
 erases!(Carried, Carried { secret, lists: _ } => { erased(secret) });
@@ -146,35 +171,33 @@ impl Carried {
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(CARRIED_BYTES));
         bytes.extend_from_slice(&self.secret.0);
-        bytes.extend_from_slice(&self.lists.recipient.to_be_bytes());
-        bytes.extend_from_slice(&self.lists.sender.to_be_bytes());
+        bytes.extend_from_slice(&self.list.to_be_bytes());
         bytes
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (secret, lists) = bytes.split_first_chunk::<32>()?;
-        let (recipient, sender) = lists.split_first_chunk::<4>()?;
-        let lists = ListNumbers {
-            recipient: u32::from_be_bytes(*recipient),
-            sender: u32::from_be_bytes(sender.try_into().ok()?),
-        };
-        Some(Self { secret: MessageSecret(*secret), lists })
+        let (secret, list) = bytes.split_first_chunk::<32>()?;
+        let list = u32::from_be_bytes(list.try_into().ok()?);
+        Some(Self { secret: MessageSecret(*secret), list })
     }
 }
 
 /// For whom a wrap is, as all schemes bind it.
-pub(crate) fn context(
-    scheme: WrapScheme,
-    account: AccountId,
-    device: Option<DeviceId>,
-    epoch: u32,
-) -> Vec<u8> {
+pub(crate) fn context(scheme: WrapScheme, to: Recipient, epoch: u32) -> Vec<u8> {
     let scheme = match scheme {
         WrapScheme::Ratchet => 1,
         WrapScheme::HpkeX25519 => 2,
         WrapScheme::HpkeXwing => 3,
         WrapScheme::RsaOaep4096 => 4,
+        WrapScheme::SenderChain => 5,
     };
-    let device = device.map_or([0; 16], |device| *device.as_bytes());
-    [label::WRAP.as_bytes(), &[scheme], account.as_bytes(), &device, &epoch.to_be_bytes()].concat()
+    const NONE: [u8; 16] = [0; 16];
+    let (account, device) = match &to {
+        Recipient::Everyone => (&NONE, &NONE),
+        Recipient::Account(account) => (account.as_bytes(), &NONE),
+        Recipient::Device(DeviceAddress { account, device }) => {
+            (account.as_bytes(), device.as_bytes())
+        }
+    };
+    [label::WRAP.as_bytes(), &[scheme], account, device, &epoch.to_be_bytes()].concat()
 }

@@ -51,6 +51,8 @@ pub struct Setup {
     pub randomness: Randomness,
     /// What a guess at the password costs.
     pub hardening: PasswordHardening,
+    /// To how many devices a message goes on sessions.
+    pub sessions_a_message_max: usize,
 }
 
 impl fmt::Debug for Setup {
@@ -73,12 +75,12 @@ pub async fn open(setup: Setup) -> Result<Context> {
     if row.relay != setup.api.origin().as_str() {
         return Err(Kind::AddressInvalid.into());
     }
-    let own = own(&row)?;
+    let own = own(&row, setup.sessions_a_message_max)?;
     Ok(context(setup, own))
 }
 
 /// Who the row says we are.
-fn own(row: &AccountRow) -> Result<Own> {
+fn own(row: &AccountRow, sessions_a_message_max: usize) -> Result<Own> {
     let device = DeviceSecrets::from_snapshot(row.device_secrets.as_bytes()).map_err(unreadable)?;
     let keyring = Keyring::from_snapshot(row.keyring.as_bytes()).map_err(unreadable)?;
     Ok(Own {
@@ -88,6 +90,7 @@ fn own(row: &AccountRow) -> Result<Own> {
         identity_key: keyring.identity().key(),
         device: Arc::new(device),
         keyring: Arc::new(keyring),
+        sessions_a_message_max,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chat_core::limits::SESSIONS_A_MESSAGE_MAX;
 use chat_crypto::recovery::RecoveryPhrase;
 
 use crate::account::{self, Setup};
@@ -37,6 +38,7 @@ pub struct ClientBuilder {
     hardening: PasswordHardening,
     randomness: Option<Randomness>,
     transport: Option<Arc<dyn Transport>>,
+    sessions_a_message_max: usize,
 }
 
 /// A client that has just registered, and the words that bring its account back.
@@ -58,6 +60,7 @@ impl ClientBuilder {
             hardening: PasswordHardening::default(),
             randomness: None,
             transport: None,
+            sessions_a_message_max: SESSIONS_A_MESSAGE_MAX,
         }
     }
 
@@ -100,6 +103,16 @@ impl ClientBuilder {
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
+        self
+    }
+
+    /// Sends on sender chains to more devices than this; 256 unless it is said.
+    ///
+    /// A chain costs one wrap a message instead of one for each device, and heals from a stolen
+    /// state only when it is replaced: after a hundred messages, a day, or a removal.
+    #[must_use]
+    pub fn sessions_a_message_max(mut self, devices: usize) -> Self {
+        self.sessions_a_message_max = devices;
         self
     }
 
@@ -155,6 +168,7 @@ impl ClientBuilder {
             clock: self.clock,
             randomness,
             hardening: self.hardening,
+            sessions_a_message_max: self.sessions_a_message_max,
         })
     }
 }

@@ -58,6 +58,8 @@ pub struct Own {
     pub device: Arc<DeviceSecrets>,
     /// The account's secrets, as they were when the client was opened.
     pub keyring: Arc<Keyring>,
+    /// To how many devices a message goes on sessions; to more, it goes on our sender chain.
+    pub sessions_a_message_max: usize,
 }
 
 impl Own {
@@ -111,6 +113,7 @@ pub(crate) mod tests {
             identity_key: keyring.identity().key(),
             device: Arc::clone(&device),
             keyring,
+            sessions_a_message_max: chat_core::limits::SESSIONS_A_MESSAGE_MAX,
         };
         let store = Store::in_memory().await.unwrap();
         let row = row(&own);

@@ -87,7 +87,7 @@ pub enum Authenticity {
 impl From<Suite> for Authenticity {
     fn from(suite: Suite) -> Self {
         match suite {
-            Suite::Deniable => Self::Deniable,
+            Suite::Deniable | Suite::Chained | Suite::HandOut => Self::Deniable,
             Suite::Signed => Self::Signed,
         }
     }

@@ -12,14 +12,14 @@
 
 use chat_core::codec::{Digest, from_bytes};
 use chat_core::device::DeviceCertificate;
-use chat_core::envelope::{Content as SealedContent, Envelope, Header, ListNumbers, Wrap};
+use chat_core::envelope::{Content as SealedContent, Envelope, Header, Suite, Wrap, WrapScheme};
 use chat_core::id::AccountId;
 use chat_core::key::IdentityKey;
 use chat_core::receipt::Sequence;
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use chat_crypto::envelope::{
-    OpenError, Unwrapped, Via, open, unwrap_for_account, unwrap_for_device,
+    OpenError, Unwrapped, Via, open, unwrap_by_chain, unwrap_for_account, unwrap_for_device,
 };
 use chat_crypto::session::SpentPrekey;
 use rand_core::CryptoRng;
@@ -34,8 +34,8 @@ use crate::outbox::{self, Progress};
 use crate::sealing::local;
 use crate::store::conversations::{self, ConversationRow};
 use crate::store::messages::{self, MessageRow};
-use crate::store::sessions;
 use crate::store::tombstones::{self, Gone};
+use crate::store::{chains, cursors, sessions};
 use crate::{devices, expiry, prekeys};
 
 /// A delivery.
@@ -95,12 +95,20 @@ pub(crate) fn apply(
     if messages::is_known(tx, header.message)? {
         return Ok(Outcome::default());
     }
+    if header.suite == Suite::HandOut && is_old_or_for_others(tx, own, arrival)? {
+        return Ok(Outcome::default());
+    }
     let fork = fork(tx, row, header)?;
     let opened = match check_sender(tx, row, arrival)? {
         None => open_for_us(tx, own, arrival, now, rng)?,
         Some(warning) => Err(warning),
     };
     let mut outcome = match opened {
+        Ok(opened) if header.suite == Suite::HandOut => {
+            let mut outcome = Outcome { stale: opened.stale, ..Outcome::default() };
+            outcome.warnings.extend(opened.warning);
+            outcome
+        }
         Ok(opened) => store(tx, own, row, arrival, opened, now)?,
         Err(warning) => {
             let (id, sequence) = (header.message, Some(*sequence));
@@ -110,6 +118,14 @@ pub(crate) fn apply(
     };
     outcome.warnings.extend(fork);
     Ok(outcome)
+}
+
+/// A chain that was handed to others, or to us before: hand-outs leave nothing to know them by, so
+/// that they are known by their place.
+fn is_old_or_for_others(tx: &Transaction<'_>, own: &Own, arrival: &Arrival) -> Result<bool> {
+    let is_for_us = arrival.envelope.wraps.iter().any(|wrap| wrap.is_for(own.address));
+    let applied = cursors::applied(tx, arrival.header.conversation)?;
+    Ok(!is_for_us || arrival.sequence <= applied)
 }
 
 /// Compares the membership head in the header with the log that we have verified.
@@ -170,23 +186,66 @@ fn open_for_us(
     let Some(certificate) = theirs.device_at(sender.device, arrival.at) else {
         return Ok(Err(not_authentic));
     };
-    let unwrapped = if wrap.scheme.is_per_device() {
-        let identity = theirs.identity_key();
-        unwrap_on_session(tx, own, envelope, wrap, certificate, identity, now)?
-    } else {
-        unwrap_for_account(envelope, wrap, &own.keyring, rng)
-            .map(|(secret, lists)| (secret, lists, Via::Account))
+    let unwrapped = match wrap.scheme {
+        WrapScheme::Ratchet => {
+            let identity = theirs.identity_key();
+            unwrap_on_session(tx, own, envelope, wrap, certificate, identity, now)?
+        }
+        WrapScheme::SenderChain => unwrap_on_chain(tx, envelope, wrap, &arrival.header, now)?,
+        _ => unwrap_for_account(envelope, wrap, &own.keyring, rng)
+            .map(|(secret, list)| (secret, Some(list), Via::Account)),
     };
-    let Ok((secret, lists, via)) = unwrapped else { return Ok(Err(not_authentic)) };
+    let Ok((secret, list, via)) = unwrapped else { return Ok(Err(not_authentic)) };
     let Ok(opened) = open(envelope, &secret, certificate, via) else {
         return Ok(Err(not_authentic));
     };
+    if arrival.header.suite == Suite::HandOut
+        && !accept_chain(tx, &arrival.header, &opened.content, now)?
+    {
+        return Ok(Err(not_authentic));
+    }
     let ours = devices::known(tx, own.account())?;
+    let lists = Lists { ours: list, theirs: opened.content.sender_list };
     let (stale, warning) = compare(own, ours.as_ref(), &theirs, lists, &opened.header);
     Ok(Ok(Opened { content: opened.content, binding: envelope.binding(), stale, warning }))
 }
 
-type Secret = (chat_crypto::wrap::MessageSecret, ListNumbers, Via);
+/// The secret, and the number of our device list where the wrap was made for us alone.
+type Secret = (chat_crypto::wrap::MessageSecret, Option<u32>, Via);
+
+/// Opens a wrap on a sender chain. The advanced chain is stored at once.
+fn unwrap_on_chain(
+    tx: &Transaction<'_>,
+    envelope: &Envelope,
+    wrap: &Wrap,
+    header: &Header,
+    now: Timestamp,
+) -> Result<Result<Secret, OpenError>> {
+    let held = chains::received(tx, header.conversation, header.sender)?;
+    let unwrapped = match unwrap_by_chain(envelope, wrap, &held, now) {
+        Ok(unwrapped) => unwrapped,
+        Err(error) => return Ok(Err(error)),
+    };
+    chains::save_received(tx, &unwrapped.chains)?;
+    Ok(Ok((unwrapped.secret, None, unwrapped.via)))
+}
+
+/// Takes a chain that was handed to us; tells whether it could be.
+fn accept_chain(
+    tx: &Transaction<'_>,
+    header: &Header,
+    content: &SealedContent,
+    now: Timestamp,
+) -> Result<bool> {
+    let held = chains::received(tx, header.conversation, header.sender)?;
+    match held.accept(&content.body, now) {
+        Ok(next) => chains::save_received(tx, &next).map(|()| true),
+        Err(error) => {
+            tracing::debug!(%error, "a sender chain was not accepted");
+            Ok(false)
+        }
+    }
+}
 
 /// Decrypts a ratchet wrap. The advanced session and the spent prekey are stored at once: whatever
 /// is in the payload, it was this device that wrapped for us.
@@ -215,10 +274,10 @@ fn unwrap_on_session(
         Ok(unwrapped) => unwrapped,
         Err(error) => return Ok(Err(error)),
     };
-    let Unwrapped { secret, lists, via, sessions, spent } = unwrapped;
+    let Unwrapped { secret, list, via, sessions, spent } = unwrapped;
     spend(tx, spent)?;
     sessions::save(tx, &sessions, now)?;
-    Ok(Ok((secret, lists, via)))
+    Ok(Ok((secret, Some(list), via)))
 }
 
 /// Erases the one-time prekey that began a session. Handshakes over last-resort prekeys are
@@ -234,26 +293,33 @@ fn spend(tx: &Transaction<'_>, spent: Option<SpentPrekey>) -> Result<()> {
     Ok(())
 }
 
+/// The numbers of the device lists that a sender went by.
+struct Lists {
+    /// Ours, where it was said.
+    ours: Option<u32>,
+    theirs: u32,
+}
+
 /// Compares the device lists that the sender went by with those that we know.
 fn compare(
     own: &Own,
     ours: Option<&chat_core::device::AccountDevices>,
     theirs: &chat_core::device::AccountDevices,
-    lists: ListNumbers,
+    lists: Lists,
     header: &Header,
 ) -> (Vec<AccountId>, Option<Warning>) {
     let mut stale = Vec::new();
-    if lists.sender > theirs.number() {
+    if lists.theirs > theirs.number() {
         stale.push(theirs.account());
     }
-    let Some(ours) = ours else { return (stale, None) };
-    if lists.recipient > ours.number() {
+    let Some((ours, list)) = ours.zip(lists.ours) else { return (stale, None) };
+    if list > ours.number() {
         stale.push(own.account());
     }
     // A message may have been on the road while our list grew; one that was sealed well after
     // that, by the sender's own clock, shows that the sender was not told.
     let grew_at = ours.list().created_at.after(LISTS_TRAVEL_FOR);
-    let warning = (lists.recipient < ours.number() && header.sent_at > grew_at)
+    let warning = (list < ours.number() && header.sent_at > grew_at)
         .then_some(Warning::DeviceListStale { account: theirs.account() });
     (stale, warning)
 }

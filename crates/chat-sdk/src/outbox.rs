@@ -27,7 +27,7 @@ use crate::expiry;
 use crate::message::{Draft, Status};
 use crate::store::conversations::{self, Standing};
 use crate::store::messages::{self, MessageRow};
-use crate::store::{cursors, outbox};
+use crate::store::{chains, cursors, outbox};
 
 /// How often a message is sealed anew before it counts as refused: somebody would have to change
 /// the membership as often between two attempts, or the relay lies.
@@ -110,6 +110,11 @@ pub(crate) fn accept(
     at: Timestamp,
     now: Timestamp,
 ) -> Result<Progress> {
+    if let Some(conversation) = chains::conversation_of(tx, id)? {
+        chains::handed_out(tx, conversation)?;
+        pass(tx, conversation, sequence)?;
+        return Ok(Progress::new());
+    }
     outbox::remove(tx, id)?;
     let Some(message) = messages::load(tx, id)? else { return Ok(Progress::new()) };
     if message.sequence.is_some() {
@@ -118,14 +123,26 @@ pub(crate) fn accept(
     let deadline = expiry::deadline_once_accepted(message.expiry, at, now);
     messages::accepted(tx, id, sequence, at, deadline)?;
     let conversation = message.conversation;
-    // What stands between here and there is somebody else's and still to come.
-    if cursors::applied(tx, conversation)?.checked_add(1) == Some(sequence) {
-        cursors::advance(tx, conversation, sequence)?;
-    }
+    pass(tx, conversation, sequence)?;
     let mut progress = vec![(id, Status::Sent)];
     // A receipt may have been faster than the answer.
     progress.extend(messages::raise(tx, conversation, own.account(), now)?);
     Ok(progress)
+}
+
+/// Moves the cursor past a message of ours, if it is there already: what stands in between is
+/// somebody else's and still to come.
+fn pass(tx: &Transaction<'_>, conversation: ConversationId, sequence: Sequence) -> Result<()> {
+    if cursors::applied(tx, conversation)?.checked_add(1) == Some(sequence) {
+        cursors::advance(tx, conversation, sequence)?;
+    }
+    Ok(())
+}
+
+/// The message that waits for this one: itself, or the oldest if this one hands our chain out.
+pub(crate) fn waiting_for(tx: &Transaction<'_>, id: MessageId) -> Result<MessageId> {
+    let Some(conversation) = chains::conversation_of(tx, id)? else { return Ok(id) };
+    Ok(outbox::oldest(tx, conversation)?.map_or(id, |oldest| oldest.message))
 }
 
 /// What is to be done before the next attempt.
@@ -155,6 +172,9 @@ pub(crate) fn rejected(tx: &Transaction<'_>, id: MessageId, reject: &Reject) -> 
         }
         _ => Remedy::GiveUp,
     };
+    if !matches!(remedy, Remedy::Wait(_)) {
+        chains::withdraw(tx, message.conversation)?;
+    }
     match remedy {
         Remedy::CatchUp | Remedy::FetchLists => outbox::unseal(tx, id)?,
         Remedy::Wait(_) => outbox::count_failure(tx, id)?,

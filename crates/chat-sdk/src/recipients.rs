@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::codec::from_bytes;
 use chat_core::device::{AccountDevices, DeviceCertificate};
-use chat_core::envelope::{EnvelopeKeys, ListNumbers, WrapScheme};
+use chat_core::envelope::{EnvelopeKeys, WrapScheme};
 use chat_core::id::{AccountId, DeviceAddress};
 use chat_core::key::IdentityKey;
 use chat_core::membership::Membership;
@@ -33,27 +33,38 @@ pub(crate) type Bundles = BTreeMap<DeviceAddress, VerifiedBundle>;
 pub(crate) struct DeviceRecipient {
     pub(crate) certificate: Verified<DeviceCertificate>,
     pub(crate) identity: IdentityKey,
-    pub(crate) lists: ListNumbers,
+    /// The number of its account's device list.
+    pub(crate) list: u32,
 }
 
 /// An account that a message is wrapped for.
 pub(crate) struct AccountRecipient {
     pub(crate) keys: Verified<EnvelopeKeys>,
-    pub(crate) lists: ListNumbers,
+    /// The number of its device list.
+    pub(crate) list: u32,
 }
 
-/// For whom a message is.
+/// For whom a message is, and the number of our own device list.
+pub(crate) struct Audience {
+    pub(crate) recipients: Recipients,
+    pub(crate) sender_list: u32,
+}
+
+/// Whom a message is wrapped for.
 pub(crate) enum Recipients {
-    /// Devices, each on its session.
+    /// Devices, each on its session or all on our sender chain.
     Devices(Vec<DeviceRecipient>),
     /// Accounts, each by its envelope keys.
     Accounts(WrapScheme, Vec<AccountRecipient>),
-    /// The lists of these accounts have to be fetched first.
-    Unknown(BTreeSet<AccountId>),
 }
 
-/// Lists the recipients of the next message to the members of `membership`.
-pub(crate) fn of(tx: &Transaction<'_>, own: &Own, membership: &Membership) -> Result<Recipients> {
+/// Lists the recipients of the next message to the members of `membership`; or the accounts whose
+/// device lists have to be fetched first.
+pub(crate) fn of(
+    tx: &Transaction<'_>,
+    own: &Own,
+    membership: &Membership,
+) -> Result<Result<Audience, BTreeSet<AccountId>>> {
     let mut lists = Vec::new();
     let mut unknown = BTreeSet::new();
     for member in membership.members() {
@@ -63,17 +74,18 @@ pub(crate) fn of(tx: &Transaction<'_>, own: &Own, membership: &Membership) -> Re
         }
     }
     if !unknown.is_empty() {
-        return Ok(Recipients::Unknown(unknown));
+        return Ok(Err(unknown));
     }
     let ours = lists.iter().find(|list| list.account() == own.account());
-    let sender = ours.map(AccountDevices::number).ok_or(Kind::NotAMember)?;
-    match membership.policy().scheme {
-        WrapScheme::Ratchet => Ok(Recipients::Devices(by_device(own, &lists, sender))),
-        scheme => Ok(Recipients::Accounts(scheme, by_account(tx, own, &lists, sender)?)),
-    }
+    let sender_list = ours.map(AccountDevices::number).ok_or(Kind::NotAMember)?;
+    let recipients = match membership.policy().scheme {
+        WrapScheme::Ratchet => Recipients::Devices(by_device(own, &lists)),
+        scheme => Recipients::Accounts(scheme, by_account(tx, own, &lists)?),
+    };
+    Ok(Ok(Audience { recipients, sender_list }))
 }
 
-fn by_device(own: &Own, lists: &[AccountDevices], sender: u32) -> Vec<DeviceRecipient> {
+fn by_device(own: &Own, lists: &[AccountDevices]) -> Vec<DeviceRecipient> {
     lists
         .iter()
         .flat_map(|list| list.active().map(move |certificate| (list, certificate)))
@@ -81,7 +93,7 @@ fn by_device(own: &Own, lists: &[AccountDevices], sender: u32) -> Vec<DeviceReci
         .map(|(list, certificate)| DeviceRecipient {
             certificate: certificate.clone(),
             identity: list.identity_key(),
-            lists: ListNumbers { recipient: list.number(), sender },
+            list: list.number(),
         })
         .collect()
 }
@@ -90,14 +102,12 @@ fn by_account(
     tx: &Transaction<'_>,
     own: &Own,
     lists: &[AccountDevices],
-    sender: u32,
 ) -> Result<Vec<AccountRecipient>> {
     lists
         .iter()
         .map(|list| {
             let keys = envelope_keys(tx, own, list.account())?;
-            let lists = ListNumbers { recipient: list.number(), sender };
-            Ok(AccountRecipient { keys, lists })
+            Ok(AccountRecipient { keys, list: list.number() })
         })
         .collect()
 }

@@ -8,7 +8,10 @@
 //! Ratchets, count and bytes commit together: no bytes leave whose state is not kept, and a retry
 //! finds the bytes and seals nothing. A message that is sealed a second time, since the membership
 //! or the devices have changed, keeps its id and its place in the count: the relay refused the
-//! first bytes, so nobody has them. Sealing never sees the transport.
+//! first bytes, so nobody has them. In large groups the sender chain is handed out first, see
+//! [`chains`]. Sealing never sees the transport.
+
+mod chains;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +22,7 @@ use chat_core::limits::FRAME_BYTES_MAX;
 use chat_core::membership::Membership;
 use chat_core::time::Timestamp;
 use chat_crypto::envelope::{SealError, Sealed, seal};
+use chat_crypto::sender_chain::SendingChain;
 use chat_crypto::session::{Local, Sessions};
 use rand_core::CryptoRng;
 use rusqlite::Transaction;
@@ -26,10 +30,10 @@ use rusqlite::Transaction;
 use crate::ageing::Age;
 use crate::context::Own;
 use crate::error::{Error, Kind, Result};
-use crate::recipients::{self, AccountRecipient, Bundles, DeviceRecipient, Recipients};
+use crate::recipients::{self, AccountRecipient, Audience, Bundles, DeviceRecipient, Recipients};
 use crate::store::conversations::{self, Standing};
 use crate::store::messages::{self, MessageRow};
-use crate::store::{outbox, sessions};
+use crate::store::{chains as stored_chains, outbox, sessions};
 
 /// Largest envelope that fits into a frame, with what a frame has around it.
 const ENVELOPE_BYTES_MAX: usize = FRAME_BYTES_MAX - 64;
@@ -73,6 +77,9 @@ pub(crate) fn advance(
     rng: &mut impl CryptoRng,
 ) -> Result<Advance> {
     let Some(oldest) = outbox::oldest(tx, conversation)? else { return Ok(Step::Idle.into()) };
+    if let Some((message, envelope)) = stored_chains::hand_out(tx, conversation)? {
+        return Ok(Step::Send(message, Box::new(envelope)).into());
+    }
     if let Some(envelope) = oldest.envelope {
         return Ok(Step::Send(oldest.message, Box::new(envelope)).into());
     }
@@ -103,34 +110,20 @@ fn seal_message(
 ) -> Result<Advance> {
     let row = conversations::load(tx, message.conversation)?.ok_or(Kind::NotAMember)?;
     check_may_post(own, &row.membership, row.standing)?;
-    let recipients = match recipients::of(tx, own, &row.membership)? {
-        Recipients::Unknown(accounts) => return Ok(Step::Lists(accounts).into()),
-        recipients => recipients,
+    let Audience { recipients, sender_list } = match recipients::of(tx, own, &row.membership)? {
+        Ok(audience) => audience,
+        Err(unknown) => return Ok(Step::Lists(unknown).into()),
+    };
+    let way = match way(tx, own, &row.membership, recipients, sender_list, bundles, now, rng)? {
+        Ok(way) => way,
+        Err(step) => return Ok(step),
     };
     let counted = counted(tx, message)?;
-    let header = header(own, message, &row.membership);
-    let content = content(own, message, counted)?;
+    let header = header(own, message, &row.membership, way.suite());
+    let content = content(own, message, counted, sender_list)?;
     let signer = (header.suite == Suite::Signed).then_some(&*own.device);
     let mut sealed = seal(&header, &content, signer, rng).map_err(refused)?;
-    let (mut advanced, mut old) = (Vec::new(), Vec::new());
-    match recipients {
-        Recipients::Devices(devices) => {
-            let ready = match ready_sessions(tx, own, &devices, bundles, now, rng)? {
-                Ok(ready) => ready,
-                Err(missing) => return Ok(Step::Bundles(missing).into()),
-            };
-            let aged = ready.iter().filter(|sessions| Age::of(sessions, now) == Age::Old);
-            old.extend(aged.map(Sessions::theirs));
-            for (recipient, sessions) in devices.iter().zip(&ready) {
-                let wrapped = sealed.wrap_for_device(sessions, recipient.lists, now, rng);
-                advanced.push(wrapped.map_err(refused)?);
-            }
-        }
-        Recipients::Accounts(scheme, accounts) => {
-            wrap_for_accounts(&mut sealed, scheme, &accounts, rng)?;
-        }
-        Recipients::Unknown(_) => {}
-    }
+    let (advanced, chain) = wrap(&mut sealed, &way, now, rng)?;
     let binding = sealed.binding();
     let envelope = sealed.into_envelope();
     if to_bytes(&envelope).len() > ENVELOPE_BYTES_MAX {
@@ -140,10 +133,99 @@ fn seal_message(
     for sessions in &advanced {
         sessions::save(tx, sessions, now)?;
     }
+    if let Some(chain) = &chain {
+        stored_chains::save_sending(tx, chain)?;
+    }
     conversations::set_sent(tx, message.conversation, counted.0, binding)?;
     messages::sealed(tx, message.id, counted, header.membership_index, header.suite)?;
     outbox::seal(tx, message.id, &envelope)?;
-    Ok(Advance { step: Step::Send(message.id, Box::new(envelope)), old })
+    Ok(Advance { step: Step::Send(message.id, Box::new(envelope)), old: way.old(now) })
+}
+
+/// How a message gets to its recipients, with all that it takes.
+enum Way {
+    Sessions(Vec<(Sessions, u32)>),
+    Chain(Box<SendingChain>),
+    Accounts(WrapScheme, Vec<AccountRecipient>),
+}
+
+impl Way {
+    fn suite(&self) -> Suite {
+        match self {
+            Self::Sessions(_) => Suite::Deniable,
+            Self::Chain(_) => Suite::Chained,
+            Self::Accounts(..) => Suite::Signed,
+        }
+    }
+
+    /// The devices whose sessions should have been renewed.
+    fn old(&self, now: Timestamp) -> Vec<DeviceAddress> {
+        match self {
+            Self::Sessions(ready) => old(ready.iter().map(|(sessions, _)| sessions), now),
+            Self::Chain(_) | Self::Accounts(..) => Vec::new(),
+        }
+    }
+}
+
+fn old<'a>(sessions: impl Iterator<Item = &'a Sessions>, now: Timestamp) -> Vec<DeviceAddress> {
+    sessions.filter(|sessions| Age::of(sessions, now) == Age::Old).map(Sessions::theirs).collect()
+}
+
+/// Chooses how a message goes; or says what has to be fetched or sent before.
+#[expect(clippy::too_many_arguments, reason = "what a message is sealed with")]
+fn way(
+    tx: &Transaction<'_>,
+    own: &Own,
+    membership: &Membership,
+    recipients: Recipients,
+    sender_list: u32,
+    bundles: &Bundles,
+    now: Timestamp,
+    rng: &mut impl CryptoRng,
+) -> Result<Result<Way, Advance>> {
+    let devices = match recipients {
+        Recipients::Accounts(scheme, accounts) => return Ok(Ok(Way::Accounts(scheme, accounts))),
+        Recipients::Devices(devices) => devices,
+    };
+    if chains::are_wanted(own, &devices) {
+        let ready = chains::ready(tx, own, membership, &devices, sender_list, bundles, now, rng)?;
+        return Ok(ready.map(|chain| Way::Chain(Box::new(chain))));
+    }
+    let devices: Vec<&DeviceRecipient> = devices.iter().collect();
+    Ok(match ready_sessions(tx, own, &devices, bundles, now, rng)? {
+        Ok(ready) => {
+            let lists = devices.iter().map(|device| device.list);
+            Ok(Way::Sessions(ready.into_iter().zip(lists).collect()))
+        }
+        Err(missing) => Err(Step::Bundles(missing).into()),
+    })
+}
+
+/// Wraps the secret for everybody; gives the sessions and the chain as they are then.
+fn wrap(
+    sealed: &mut Sealed,
+    way: &Way,
+    now: Timestamp,
+    rng: &mut impl CryptoRng,
+) -> Result<(Vec<Sessions>, Option<SendingChain>)> {
+    let mut advanced = Vec::new();
+    match way {
+        Way::Sessions(ready) => {
+            for (sessions, list) in ready {
+                advanced.push(sealed.wrap_for_device(sessions, *list, now, rng).map_err(refused)?);
+            }
+        }
+        Way::Chain(chain) => {
+            return Ok((advanced, Some(sealed.wrap_by_chain(chain).map_err(refused)?)));
+        }
+        Way::Accounts(scheme, accounts) => {
+            for account in accounts {
+                let wrapped = sealed.wrap_for_account(&account.keys, *scheme, account.list, rng);
+                wrapped.map_err(refused)?;
+            }
+        }
+    }
+    Ok((advanced, None))
 }
 
 fn check_may_post(own: &Own, membership: &Membership, standing: Standing) -> Result<()> {
@@ -162,11 +244,7 @@ fn counted(tx: &Transaction<'_>, message: &MessageRow) -> Result<(u64, Digest)> 
     Ok((sent.checked_add(1).ok_or(Kind::Internal)?, binding))
 }
 
-fn header(own: &Own, message: &MessageRow, membership: &Membership) -> Header {
-    let suite = match membership.policy().scheme {
-        WrapScheme::Ratchet => Suite::Deniable,
-        _ => Suite::Signed,
-    };
+fn header(own: &Own, message: &MessageRow, membership: &Membership, suite: Suite) -> Header {
     Header {
         version: VERSION,
         suite,
@@ -180,7 +258,12 @@ fn header(own: &Own, message: &MessageRow, membership: &Membership) -> Header {
     }
 }
 
-fn content(own: &Own, message: &MessageRow, counted: (u64, Digest)) -> Result<Content> {
+fn content(
+    own: &Own,
+    message: &MessageRow,
+    counted: (u64, Digest),
+    sender_list: u32,
+) -> Result<Content> {
     Ok(Content {
         version: VERSION,
         sender: own.address,
@@ -189,6 +272,7 @@ fn content(own: &Own, message: &MessageRow, counted: (u64, Digest)) -> Result<Co
         previous: counted.1,
         kind: message.kind.clone(),
         body: Bytes::new(message.body.clone())?,
+        sender_list,
     })
 }
 
@@ -197,7 +281,7 @@ fn content(own: &Own, message: &MessageRow, counted: (u64, Digest)) -> Result<Co
 fn ready_sessions(
     tx: &Transaction<'_>,
     own: &Own,
-    devices: &[DeviceRecipient],
+    devices: &[&DeviceRecipient],
     bundles: &Bundles,
     now: Timestamp,
     rng: &mut impl CryptoRng,
@@ -224,18 +308,6 @@ fn ready_sessions(
 /// Who we are, to a session.
 pub(crate) fn local(own: &Own) -> Local<'_> {
     Local { address: own.address, identity: own.identity_key, device: &own.device }
-}
-
-fn wrap_for_accounts(
-    sealed: &mut Sealed,
-    scheme: WrapScheme,
-    accounts: &[AccountRecipient],
-    rng: &mut impl CryptoRng,
-) -> Result<()> {
-    for account in accounts {
-        sealed.wrap_for_account(&account.keys, scheme, account.lists, rng).map_err(refused)?;
-    }
-    Ok(())
 }
 
 fn refused(error: SealError) -> Error {

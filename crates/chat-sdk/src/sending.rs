@@ -160,8 +160,12 @@ pub(crate) async fn rejected(
         pass_over(catch_up(hub, conversation).await)?;
     }
     let noted = reject.clone();
-    let note = move |tx: &Transaction<'_>| outbox::rejected(tx, message, &noted);
-    match hub.context.store.write(note).await? {
+    let note = move |tx: &Transaction<'_>| {
+        let message = outbox::waiting_for(tx, message)?;
+        Ok((message, outbox::rejected(tx, message, &noted)?))
+    };
+    let (message, remedy) = hub.context.store.write(note).await?;
+    match remedy {
         Remedy::Wait(pause) => {
             hub.context.clock.pause(pause).await;
             Ok(())

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chat_core::api::account::AccountKeys;
 use chat_core::codec::{Bytes, Digest, List, to_bytes};
-use chat_core::device::{AccountDevices, PublishedDevices};
-use chat_core::envelope::Envelope;
+use chat_core::device::{AccountDevices, DeviceCertificate, PublishedDevices};
+use chat_core::envelope::{Envelope, WrapScheme};
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, DeviceId, MessageId, WorkspaceId};
 use chat_core::membership::{
     Change, ConversationKind, Member, MembershipEntry, Policy, Role, SignedEntry, VERSION,
@@ -58,6 +58,17 @@ pub(crate) fn file(path: &Path) -> Place {
 
 impl Person {
     pub(crate) async fn new(name: &str, seed: u64, place: Place) -> Self {
+        let schemes = devices::list::SCHEMES;
+        Self::with_schemes(name, seed, place, &schemes).await
+    }
+
+    /// Somebody whose device opens these schemes only.
+    pub(crate) async fn with_schemes(
+        name: &str,
+        seed: u64,
+        place: Place,
+        schemes: &[WrapScheme],
+    ) -> Self {
         let randomness = Randomness::seeded(seed);
         let mut rng = randomness.rng();
         let address = DeviceAddress {
@@ -67,6 +78,10 @@ impl Person {
         let identity = IdentitySecret::generate(&mut rng);
         let device = DeviceSecrets::generate(&mut rng);
         let certificate = devices::list::certify(&identity, &device, address, NOW).unwrap();
+        let certificate = certificate.verify(&identity.key()).unwrap();
+        let schemes = List::new(schemes.to_vec()).unwrap();
+        let certificate = identity
+            .certify(&DeviceCertificate { schemes, ..DeviceCertificate::clone(&certificate) });
         let (account, id) = (address.account, address.device);
         let published = devices::list::first(&identity, account, certificate, id, NOW).unwrap();
         let (prekeys, upload) = PrekeySecrets::generate(&device, address, 1, 3, NOW, &mut rng);
@@ -78,6 +93,7 @@ impl Person {
             identity_key: identity.key(),
             device: Arc::new(device),
             keyring: Arc::new(Keyring::new(identity, envelope, &mut rng)),
+            sessions_a_message_max: chat_core::limits::SESSIONS_A_MESSAGE_MAX,
         };
         let one_time = upload.one_time.to_vec();
         let store = Store::open(place).await.unwrap();

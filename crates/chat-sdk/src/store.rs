@@ -26,6 +26,7 @@
 //! Absent: a wasm executor; on the web the same closures will run in a worker of their own.
 
 pub mod account;
+pub mod chains;
 mod columns;
 mod connection;
 pub mod conversations;

@@ -16,7 +16,7 @@ use chat_crypto::safety_number::SafetyNumber;
 use crate::context::Context;
 use crate::devices::{self, Learned};
 use crate::error::{Kind, Result};
-use crate::store::{peers, sessions};
+use crate::store::{chains, peers, sessions};
 
 /// How far an identity key is believed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -89,6 +89,7 @@ pub async fn accept_identity(context: &Context, account: AccountId) -> Result<()
         .write(move |tx| {
             peers::forget(tx, account)?;
             sessions::forget_account(tx, account)?;
+            chains::forget_account(tx, account)?;
             match devices::learn(tx, account, keys, now)? {
                 Learned::Known(devices) => Ok(devices),
                 // As an error, so that nothing of this is committed.

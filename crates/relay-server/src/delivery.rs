@@ -11,14 +11,14 @@
 //!
 //! The live route is registered before the survey, so nothing falls between the two. A live message
 //! of a conversation that the survey did not name asks for another survey, because the cursor is
-//! not known yet. A device's own messages and those that are gone are passed over: the cursor moves
+//! not known yet. A device's own messages, chains handed to others and what is gone are passed over: the cursor moves
 //! past them once everything before them is acknowledged.
 
 use std::collections::{HashMap, VecDeque};
 
 use chat_core::api::conversations::{MessagePage, StoredMessage};
 use chat_core::codec::List;
-use chat_core::envelope::Envelope;
+use chat_core::envelope::{Envelope, Suite};
 use chat_core::frame::RelayFrame;
 use chat_core::id::{ConversationId, DeviceAddress};
 use chat_core::limits::{DELIVERY_WINDOW_BYTES, DELIVERY_WINDOW_MESSAGES};
@@ -224,7 +224,7 @@ impl Delivery {
         if let Some(track) = self.tracks.get_mut(&live.conversation) {
             track.last = track.last.max(live.sequence);
         }
-        if is_own {
+        if is_own || !is_meant_for(&live.envelope, self.address) {
             self.pass_over(live.conversation, live.sequence, &mut outcome);
         } else {
             let envelope = for_device(&live.envelope, self.address);
@@ -269,7 +269,7 @@ impl Delivery {
                 out.frames.push(RelayFrame::Deleted { conversation, sequence, message });
                 self.pass_over(conversation, sequence, out);
             }
-            Some(envelope) if is_from(&envelope, self.address) => {
+            Some(envelope) if !is_meant_for(&envelope, self.address) => {
                 self.pass_over(conversation, sequence, out);
             }
             Some(envelope) => {
@@ -387,8 +387,12 @@ fn for_device(envelope: &Envelope, address: DeviceAddress) -> Envelope {
     }
 }
 
-fn is_from(envelope: &Envelope, address: DeviceAddress) -> bool {
-    envelope.read_header().is_ok_and(|header| header.sender == address)
+/// Whether a device is to be sent a message: not its own, nor a chain handed to others only.
+fn is_meant_for(envelope: &Envelope, address: DeviceAddress) -> bool {
+    let Ok(header) = envelope.read_header() else { return true };
+    let is_addressed =
+        header.suite != Suite::HandOut || envelope.wraps.iter().any(|wrap| wrap.is_for(address));
+    header.sender != address && is_addressed
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::codec::List;
-use chat_core::envelope::{Envelope, Header, Suite, Wrap};
-use chat_core::id::{AccountId, DeviceAddress, DeviceId};
+use chat_core::envelope::{Envelope, Header, Recipient, Suite, Wrap, WrapScheme};
+use chat_core::id::{AccountId, DeviceAddress};
 use chat_core::membership::Membership;
 use chat_core::reject::{Reject, RejectCode};
 
@@ -34,7 +34,11 @@ pub fn check(
         return Err(RejectCode::StaleMembership.into());
     }
     check_scheme(membership, header, envelope)?;
-    check_wraps(membership, sender, envelope, devices)
+    match header.suite {
+        // The one wrap is for whoever holds the chain, which the relay does not know.
+        Suite::Chained => Ok(()),
+        suite => check_wraps(membership, sender, suite, envelope, devices),
+    }
 }
 
 /// Tells whether a header names the head of the membership log.
@@ -61,7 +65,8 @@ pub fn may_post(membership: &Membership, account: AccountId) -> Result<(), Rejec
 
 /// Checks that all wraps are of the conversation's scheme, and that the suite goes with it.
 ///
-/// Wraps that do not show who sent them need a signature inside.
+/// Wraps that do not show who sent them need a signature inside. Where wraps go by sessions, one on
+/// a sender chain may stand for all of them, and chains may be handed out.
 ///
 /// # Errors
 ///
@@ -71,14 +76,22 @@ pub fn check_scheme(
     header: &Header,
     envelope: &Envelope,
 ) -> Result<(), Reject> {
-    let scheme = membership.policy().scheme;
-    let fits =
-        |wrap: &Wrap| wrap.scheme == scheme && wrap.device.is_some() == wrap.scheme.is_per_device();
-    if !envelope.wraps.iter().all(fits) {
+    let scheme = match header.suite {
+        Suite::Chained if membership.policy().scheme.is_per_device() => WrapScheme::SenderChain,
+        _ => membership.policy().scheme,
+    };
+    let fits = |wrap: &Wrap| wrap.scheme == scheme && wrap.to.fits(scheme);
+    let count_fits = match header.suite {
+        Suite::Chained => envelope.wraps.len() == 1,
+        Suite::HandOut => !envelope.wraps.is_empty(),
+        Suite::Deniable | Suite::Signed => true,
+    };
+    if !count_fits || !envelope.wraps.iter().all(fits) {
         return Err(Reject::from(RejectCode::NotVerified)
             .saying("The wraps are not of the scheme that the conversation's policy demands."));
     }
-    if !scheme.is_per_device() && header.suite != Suite::Signed {
+    let shows_sender = matches!(scheme, WrapScheme::Ratchet | WrapScheme::SenderChain);
+    if !shows_sender && header.suite != Suite::Signed {
         return Err(Reject::from(RejectCode::NotVerified)
             .saying("Messages of this conversation must be signed by their sender."));
     }
@@ -86,7 +99,8 @@ pub fn check_scheme(
 }
 
 /// Checks that the wraps are for exactly those who are to have one: every active device of every
-/// member but the sending one or, where wraps are for accounts, every member.
+/// member but the sending one or, where wraps are for accounts, every member. A chain is handed to
+/// any of them.
 ///
 /// # Errors
 ///
@@ -94,27 +108,33 @@ pub fn check_scheme(
 pub fn check_wraps(
     membership: &Membership,
     sender: DeviceAddress,
+    suite: Suite,
     envelope: &Envelope,
     devices: &[KnownDevices],
 ) -> Result<(), Reject> {
-    let mut given: BTreeMap<AccountId, BTreeSet<Option<DeviceId>>> = BTreeMap::new();
+    let mut given: BTreeMap<AccountId, BTreeSet<Recipient>> = BTreeMap::new();
     let mut wrong = BTreeSet::new();
     for wrap in &envelope.wraps {
-        if !given.entry(wrap.account).or_default().insert(wrap.device) {
-            wrong.insert(wrap.account);
+        // INVARIANT: a wrap for everyone does not fit the schemes that get here.
+        let Some(account) = wrap.to.account() else { continue };
+        if !given.entry(account).or_default().insert(wrap.to) {
+            wrong.insert(account);
         }
     }
     let is_per_device = membership.policy().scheme.is_per_device();
     for known in devices {
         let wanted: BTreeSet<_> = if is_per_device {
-            let others = known.devices.iter().filter(|device| {
-                (DeviceAddress { account: known.account, device: **device }) != sender
-            });
-            others.copied().map(Some).collect()
+            let addresses = known
+                .devices
+                .iter()
+                .map(|device| DeviceAddress { account: known.account, device: *device });
+            addresses.filter(|address| *address != sender).map(Recipient::Device).collect()
         } else {
-            BTreeSet::from([None])
+            BTreeSet::from([Recipient::Account(known.account)])
         };
-        if given.remove(&known.account).unwrap_or_default() != wanted {
+        let given = given.remove(&known.account).unwrap_or_default();
+        let fits = if suite == Suite::HandOut { given.is_subset(&wanted) } else { given == wanted };
+        if !fits {
             wrong.insert(known.account);
         }
     }

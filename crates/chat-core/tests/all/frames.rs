@@ -1,9 +1,11 @@
 //! Frames in both encodings, and what is not a frame.
 
 use chat_core::codec::{Bytes, DecodeError, Digest, List, from_bytes, to_bytes};
-use chat_core::envelope::{self, Envelope, Expiry, ExpiryMode, Header, Suite, Wrap, WrapScheme};
+use chat_core::envelope::{
+    self, Envelope, Expiry, ExpiryMode, Header, Recipient, Suite, Wrap, WrapScheme,
+};
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
-use chat_core::id::{AccountId, ConversationId, DeviceId, MessageId};
+use chat_core::id::{AccountId, ConversationId, DeviceAddress, DeviceId, MessageId};
 use chat_core::receipt::{self, Receipt, ReceiptKind, SignedReceipt};
 use chat_core::reject::RejectCode;
 use chat_core::time::Timestamp;
@@ -148,9 +150,11 @@ fn envelope() -> Envelope {
         membership_head: Digest::of(b"entry"),
     };
     let wrap = Wrap {
-        account: AccountId::from_bytes([2; 16]),
-        device: Some(DeviceId::from_bytes([3; 16])),
         scheme: WrapScheme::Ratchet,
+        to: Recipient::Device(DeviceAddress {
+            account: AccountId::from_bytes([2; 16]),
+            device: DeviceId::from_bytes([3; 16]),
+        }),
         epoch: 0,
         bytes: Bytes::new(vec![7; 100]).unwrap(),
     };

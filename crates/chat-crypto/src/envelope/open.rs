@@ -5,6 +5,8 @@
 //!  open     commitment · payload · padding · one encoding only
 //!           sender and conversation in content = in header = in certificate
 //!           deniable: came on a session with the sender's device, unsigned
+//!           chained: came on a chain of the sender's device in this conversation, unsigned
+//!           hand-out: as deniable, and of the kind that hands out a chain
 //!           signed: the sender's device signed header, commitment and content     content
 //! ```
 //!
@@ -14,7 +16,7 @@
 use chat_core::codec::{DecodeError, from_bytes, to_bytes};
 use chat_core::device::DeviceCertificate;
 use chat_core::envelope::{
-    Content, Envelope, Header, ListNumbers, SealedContent, Suite, VERSION, Wrap, WrapScheme,
+    Content, Envelope, Header, Recipient, SealedContent, Suite, VERSION, Wrap, WrapScheme,
 };
 use chat_core::id::DeviceAddress;
 use chat_core::key::{IdentityKey, Verifier as _};
@@ -28,6 +30,7 @@ use super::seal::signed_content;
 use crate::keyring::Keyring;
 use crate::padding::unpad;
 use crate::prekey::PrekeySecrets;
+use crate::sender_chain::{HAND_OUT, ReceivingChains};
 use crate::session::{Local, Sessions, SpentPrekey};
 use crate::wrap::{Carried, MessageSecret, ratchet};
 
@@ -53,6 +56,8 @@ pub enum Via {
     Session(DeviceAddress),
     /// In a wrap for our account, which anybody could have made.
     Account,
+    /// On a sender chain of this device, in the conversation that the header names.
+    Chain(DeviceAddress),
 }
 
 /// What a ratchet wrap held.
@@ -60,8 +65,8 @@ pub enum Via {
 pub struct Unwrapped {
     /// The message's secret.
     pub secret: MessageSecret,
-    /// The device lists that the sender went by.
-    pub lists: ListNumbers,
+    /// The number of our device list that the sender went by.
+    pub list: u32,
     /// How the secret came; for [`open`].
     pub via: Via,
     /// The sessions as they are afterwards: to be committed together with the message.
@@ -97,8 +102,7 @@ pub fn unwrap_for_device(
     prekeys: &[&PrekeySecrets],
     now: Timestamp,
 ) -> Result<Unwrapped, OpenError> {
-    let recipient = (local.address.account, Some(local.address.device));
-    let is_ours = (wrap.account, wrap.device) == recipient && wrap.epoch == 0;
+    let is_ours = wrap.to == Recipient::Device(local.address) && wrap.epoch == 0;
     if wrap.scheme != WrapScheme::Ratchet || !is_ours {
         return Err(OpenError::NotAuthentic);
     }
@@ -109,14 +113,15 @@ pub fn unwrap_for_device(
     let carried = Carried::from_bytes(&decrypted.plaintext).ok_or(OpenError::NotAuthentic)?;
     Ok(Unwrapped {
         secret: carried.secret,
-        lists: carried.lists,
+        list: carried.list,
         via: Via::Session(sessions.theirs()),
         sessions: decrypted.sessions,
         spent: decrypted.spent,
     })
 }
 
-/// Finds the secret in a wrap for our account.
+/// Finds the secret in a wrap for our account, and the number of our device list that its maker
+/// went by.
 ///
 /// `rng` blinds RSA; the other schemes draw nothing.
 ///
@@ -128,10 +133,46 @@ pub fn unwrap_for_account(
     wrap: &Wrap,
     keyring: &Keyring,
     rng: &mut impl CryptoRng,
-) -> Result<(MessageSecret, ListNumbers), OpenError> {
+) -> Result<(MessageSecret, u32), OpenError> {
     let secrets = keyring.epoch(wrap.epoch).ok_or(OpenError::UnknownEpoch)?;
     let carried = secrets.open(wrap, &envelope.binding(), rng).ok_or(OpenError::NotAuthentic)?;
-    Ok((carried.secret, carried.lists))
+    Ok((carried.secret, carried.list))
+}
+
+/// What a shared wrap held.
+#[derive(Debug)]
+pub struct UnwrappedByChain {
+    /// The message's secret.
+    pub secret: MessageSecret,
+    /// How the secret came; for [`open`].
+    pub via: Via,
+    /// The chains as they are afterwards: to be committed together with the message.
+    pub chains: ReceivingChains,
+}
+
+/// Finds the secret in a wrap that all who hold the sender's chain share.
+///
+/// Nothing has moved unless this succeeds: `chains` stays as it was, the result has the new one.
+///
+/// # Errors
+///
+/// [`OpenError::UnreadableHeader`], [`OpenError::NotAuthentic`].
+pub fn unwrap_by_chain(
+    envelope: &Envelope,
+    wrap: &Wrap,
+    chains: &ReceivingChains,
+    now: Timestamp,
+) -> Result<UnwrappedByChain, OpenError> {
+    let header = envelope.read_header().map_err(OpenError::UnreadableHeader)?;
+    let is_shared = wrap.scheme == WrapScheme::SenderChain && wrap.to == Recipient::Everyone;
+    let is_theirs =
+        (chains.conversation(), chains.sender()) == (header.conversation, header.sender);
+    if !is_shared || !is_theirs || wrap.epoch != 0 || header.suite != Suite::Chained {
+        return Err(OpenError::NotAuthentic);
+    }
+    let (secret, advanced) =
+        chains.open(&wrap.bytes, &envelope.binding(), now).ok_or(OpenError::NotAuthentic)?;
+    Ok(UnwrappedByChain { secret, via: Via::Chain(chains.sender()), chains: advanced })
 }
 
 /// Opens an envelope whose secret is known and checks everything there is to check.
@@ -154,7 +195,8 @@ pub fn open(
     let consistent = content.version == VERSION
         && content.sender == header.sender
         && content.conversation == header.conversation
-        && sender.address == header.sender;
+        && sender.address == header.sender
+        && (content.kind == HAND_OUT) == (header.suite == Suite::HandOut);
     if consistent && is_from_sender(envelope, &header, &sealed, sender, via) {
         Ok(Opened { header, content })
     } else {
@@ -186,12 +228,14 @@ fn is_from_sender(
     match (header.suite, &sealed.signature) {
         // SECURITY: recipients know the secret too. Only the session shows that it was the sender
         // who wrapped it for this payload.
-        (Suite::Deniable, None) => via == Via::Session(header.sender),
+        (Suite::Deniable | Suite::HandOut, None) => via == Via::Session(header.sender),
+        // The signature in the shared wrap shows the same.
+        (Suite::Chained, None) => via == Via::Chain(header.sender),
         (Suite::Signed, Some(signature)) => {
             let signed =
                 signed_content(header, &envelope.header, &sealed.content, envelope.commitment);
             sender.key.verifies(label::CONTENT, &signed.to_bytes(), signature)
         }
-        (Suite::Deniable, Some(_)) | (Suite::Signed, None) => false,
+        _ => false,
     }
 }

@@ -4,9 +4,10 @@ use std::fmt;
 
 use chat_core::codec::{Bytes, DecodeError, Digest, List, to_bytes};
 use chat_core::envelope::{
-    Content, Envelope, EnvelopeKeys, Header, ListNumbers, SealedContent, SignedContent, Suite,
+    Content, Envelope, EnvelopeKeys, Header, Recipient, SealedContent, SignedContent, Suite,
     VERSION, Wrap, WrapScheme,
 };
+use chat_core::id::{ConversationId, DeviceAddress};
 use chat_core::label;
 use chat_core::limits::WRAPS_MAX;
 use chat_core::signed::Verified;
@@ -17,7 +18,9 @@ use zeroize::Zeroizing;
 use super::keys::PayloadKeys;
 use crate::identity::DeviceSecrets;
 use crate::padding::{PaddingError, pad};
+use crate::sender_chain::{HAND_OUT, SendingChain};
 use crate::session::{SessionError, Sessions};
+use crate::snapshot;
 use crate::wrap::{MessageSecret, WrapError, ratchet};
 
 /// Why a message was not sealed, or not wrapped.
@@ -36,9 +39,15 @@ pub enum SealError {
     /// The envelope holds as many wraps as it may.
     #[error("the message has too many recipients")]
     TooManyWraps,
-    /// A deniable message shows its sender by its sessions, so nothing else may carry it.
-    #[error("a deniable message is wrapped on sessions only")]
-    SessionsOnly,
+    /// A message shows its sender by what its suite says, so nothing else may carry it.
+    #[error("the suite of the message does not allow this wrap")]
+    SchemeMismatch,
+    /// Content that hands out a sender chain goes with its own suite, and nothing else does.
+    #[error("the suite of the message does not allow this kind of content")]
+    KindMismatch,
+    /// The sender chain has sealed all it can.
+    #[error("the sender chain is at its end; replace it")]
+    ChainEnded,
     /// The recipient's key cannot be wrapped for.
     #[error(transparent)]
     Wrap(#[from] WrapError),
@@ -62,6 +71,8 @@ impl From<DecodeError> for SealError {
 /// A sealed message on its way to become an envelope: it still has its secret, to wrap it.
 pub struct Sealed {
     suite: Suite,
+    conversation: ConversationId,
+    sender: DeviceAddress,
     envelope: Envelope,
     binding: Digest,
     secret: MessageSecret,
@@ -73,7 +84,8 @@ pub struct Sealed {
 /// # Errors
 ///
 /// [`SealError::Contradiction`], [`SealError::SuiteMismatch`] if `signer` is there and the suite
-/// is [`Suite::Deniable`] or the other way round, [`SealError::TooLong`].
+/// is not [`Suite::Signed`] or the other way round, [`SealError::KindMismatch`],
+/// [`SealError::TooLong`].
 pub fn seal(
     header: &Header,
     content: &Content,
@@ -87,6 +99,9 @@ pub fn seal(
     if !consistent {
         return Err(SealError::Contradiction);
     }
+    if (content.kind == HAND_OUT) != (header.suite == Suite::HandOut) {
+        return Err(SealError::KindMismatch);
+    }
     let header_bytes = Bytes::new(to_bytes(header))?;
     let secret = MessageSecret::generate(rng);
     let keys = PayloadKeys::derive(&secret, &header_bytes);
@@ -98,7 +113,8 @@ pub fn seal(
     let commitment = keys.commitment();
     let envelope = Envelope { header: header_bytes, commitment, payload, wraps: List::default() };
     let binding = envelope.binding();
-    Ok(Sealed { suite: header.suite, envelope, binding, secret, wraps: Vec::new() })
+    let Header { suite, conversation, sender, .. } = *header;
+    Ok(Sealed { suite, conversation, sender, envelope, binding, secret, wraps: Vec::new() })
 }
 
 /// Encodes `content`, signed if there is a signer.
@@ -111,14 +127,14 @@ fn encode(
 ) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let content = Bytes::new(to_bytes(content))?;
     let signature = match (header.suite, signer) {
-        (Suite::Deniable, None) => None,
+        (Suite::Deniable | Suite::Chained | Suite::HandOut, None) => None,
         (Suite::Signed, Some(signer)) => {
             let signed = signed_content(header, header_bytes, &content, commitment);
             Some(signer.sign(label::CONTENT, &signed.to_bytes()))
         }
-        (Suite::Deniable, Some(_)) | (Suite::Signed, None) => return Err(SealError::SuiteMismatch),
+        _ => return Err(SealError::SuiteMismatch),
     };
-    Ok(Zeroizing::new(to_bytes(&SealedContent { content, signature })))
+    Ok(snapshot::encode(&SealedContent { content, signature }))
 }
 
 /// What the signature of a message covers.
@@ -146,22 +162,25 @@ impl Sealed {
     ///
     /// # Errors
     ///
-    /// [`SealError::TooManyWraps`], [`SealError::Session`].
+    /// [`SealError::SchemeMismatch`] for a message on a sender chain, [`SealError::TooManyWraps`],
+    /// [`SealError::Session`].
     pub fn wrap_for_device(
         &mut self,
         sessions: &Sessions,
-        lists: ListNumbers,
+        list: u32,
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<Sessions, SealError> {
+        if self.suite == Suite::Chained {
+            return Err(SealError::SchemeMismatch);
+        }
         self.check_room()?;
         let (bytes, advanced) =
-            ratchet::seal(sessions, &self.secret, lists, &self.binding, now, rng)?;
+            ratchet::seal(sessions, &self.secret, list, &self.binding, now, rng)?;
         let theirs = sessions.theirs();
         self.wraps.push(Wrap {
-            account: theirs.account,
-            device: Some(theirs.device),
             scheme: WrapScheme::Ratchet,
+            to: Recipient::Device(theirs),
             epoch: 0,
             bytes: Bytes::new(bytes)?,
         });
@@ -172,21 +191,52 @@ impl Sealed {
     ///
     /// # Errors
     ///
-    /// [`SealError::SessionsOnly`] for a deniable message, [`SealError::TooManyWraps`],
+    /// [`SealError::SchemeMismatch`] for a message that is not signed, [`SealError::TooManyWraps`],
     /// [`SealError::Wrap`].
     pub fn wrap_for_account(
         &mut self,
         keys: &Verified<EnvelopeKeys>,
         scheme: WrapScheme,
-        lists: ListNumbers,
+        list: u32,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SealError> {
-        if self.suite == Suite::Deniable {
-            return Err(SealError::SessionsOnly);
+        if self.suite != Suite::Signed {
+            return Err(SealError::SchemeMismatch);
         }
         self.check_room()?;
-        self.wraps.push(self.secret.rewrap(self.binding, keys, scheme, lists, rng)?);
+        self.wraps.push(self.secret.rewrap(self.binding, keys, scheme, list, rng)?);
         Ok(())
+    }
+
+    /// Wraps the secret for everybody who holds `chain`: the one wrap of a message of
+    /// [`Suite::Chained`].
+    ///
+    /// Gives the chain as it is afterwards: to be committed before the envelope leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::SchemeMismatch`] for every other suite, [`SealError::Contradiction`] for the
+    /// chain of another conversation or device, [`SealError::TooManyWraps`] for a second time,
+    /// [`SealError::ChainEnded`].
+    pub fn wrap_by_chain(&mut self, chain: &SendingChain) -> Result<SendingChain, SealError> {
+        if self.suite != Suite::Chained {
+            return Err(SealError::SchemeMismatch);
+        }
+        if (chain.conversation(), chain.sender()) != (self.conversation, self.sender) {
+            return Err(SealError::Contradiction);
+        }
+        if !self.wraps.is_empty() {
+            return Err(SealError::TooManyWraps);
+        }
+        let (bytes, advanced) =
+            chain.seal(&self.secret, &self.binding).ok_or(SealError::ChainEnded)?;
+        self.wraps.push(Wrap {
+            scheme: WrapScheme::SenderChain,
+            to: Recipient::Everyone,
+            epoch: 0,
+            bytes: Bytes::new(bytes)?,
+        });
+        Ok(advanced)
     }
 
     fn check_room(&self) -> Result<(), SealError> {

@@ -99,10 +99,10 @@ impl EnvelopeSecrets {
         rng: &mut impl CryptoRng,
     ) -> Option<Carried> {
         // Whatever the wrap says of its recipient is authenticated with it.
-        let context = context(wrap.scheme, wrap.account, wrap.device, wrap.epoch);
+        let context = context(wrap.scheme, wrap.to, wrap.epoch);
         let aad = binding.as_bytes();
         let opened = match wrap.scheme {
-            WrapScheme::Ratchet => None,
+            WrapScheme::Ratchet | WrapScheme::SenderChain => None,
             WrapScheme::HpkeX25519 => {
                 hpke_wrap::open::<X25519>(&self.x25519, &context, aad, &wrap.bytes)
             }

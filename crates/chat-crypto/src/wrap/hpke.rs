@@ -1,9 +1,9 @@
 //! HPKE wraps (RFC 9180, base mode): to an account's envelope key, by anybody.
 //!
 //! ```text
-//!  wrap  =  enc ‖ AES-256-GCM(secret and list numbers)
-//!           32     40 + 16          X25519:  DHKEM(X25519, HKDF-SHA256)     88 bytes
-//!           1120   40 + 16          X-Wing:  MLKEM768-X25519              1 176 bytes
+//!  wrap  =  enc ‖ AES-256-GCM(secret and list number)
+//!           32     36 + 16          X25519:  DHKEM(X25519, HKDF-SHA256)     84 bytes
+//!           1120   36 + 16          X-Wing:  MLKEM768-X25519              1 172 bytes
 //! ```
 //!
 //! The KDF is HKDF-SHA256 for both. `info` is the wrap's context, `aad` the binding of the

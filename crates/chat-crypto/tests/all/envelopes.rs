@@ -1,15 +1,17 @@
 //! Messages that arrive as they were sent.
 
+use chat_core::codec::{Digest, to_bytes};
 use chat_core::envelope::{Content, Envelope, Expiry, ExpiryMode, Header, Suite, WrapScheme};
 use chat_core::id::ConversationId;
 use chat_core::limits::{PAYLOAD_BYTES_MAX, WRAPS_MAX};
 use chat_crypto::envelope::{
     OpenError, SealError, Unwrapped, Via, open, seal, unwrap_for_account, unwrap_for_device,
 };
+use chat_crypto::sender_chain::SendingChain;
 use chat_crypto::session::Sessions;
-use chat_crypto::wrap::{EnvelopeSecrets, WrapError};
+use chat_crypto::wrap::{EnvelopeSecrets, MessageSecret, WrapError, rewrap_all};
 
-use crate::people::{LISTS, NOW, Person, content, header, rng, signed_envelope};
+use crate::people::{CONVERSATION, LIST, NOW, Person, content, header, rng, signed_envelope};
 
 #[test]
 fn a_message_by_each_account_scheme_arrives() {
@@ -17,13 +19,13 @@ fn a_message_by_each_account_scheme_arrives() {
     for scheme in [WrapScheme::HpkeX25519, WrapScheme::HpkeXwing, WrapScheme::RsaOaep4096] {
         let envelope = signed_envelope(&alice, b"hello", scheme, &[&bob]);
 
-        let (secret, lists) =
+        let (secret, list) =
             unwrap_for_account(&envelope, &envelope.wraps[0], &bob.keyring, &mut rng(5)).unwrap();
         let opened = open(&envelope, &secret, &alice.certificate, Via::Account).unwrap();
 
         assert_eq!(&opened.content.body[..], b"hello", "{scheme:?}");
         assert_eq!(opened.header, header(&alice, Suite::Signed));
-        assert_eq!(lists, LISTS);
+        assert_eq!(list, LIST);
     }
 }
 
@@ -32,8 +34,8 @@ fn wraps_have_the_length_that_is_written_down() {
     let (alice, bob) = (Person::new(1), Person::with_rsa());
     let length = |scheme| signed_envelope(&alice, b"hello", scheme, &[&bob]).wraps[0].bytes.len();
 
-    assert_eq!(length(WrapScheme::HpkeX25519), 88);
-    assert_eq!(length(WrapScheme::HpkeXwing), 1_176);
+    assert_eq!(length(WrapScheme::HpkeX25519), 84);
+    assert_eq!(length(WrapScheme::HpkeXwing), 1_172);
     assert_eq!(length(WrapScheme::RsaOaep4096), 512);
 }
 
@@ -45,13 +47,13 @@ fn a_deniable_message_arrives_on_a_session() {
         seal(&header(&alice, Suite::Deniable), &content(&alice, b"between us"), None, &mut rng(4))
             .unwrap();
 
-    sealed.wrap_for_device(&sessions, LISTS, NOW, &mut rng(5)).unwrap();
+    sealed.wrap_for_device(&sessions, LIST, NOW, &mut rng(5)).unwrap();
     let envelope = sealed.into_envelope();
     let unwrapped = unwrap(&envelope, &Sessions::new(alice.address), &alice, &bob).unwrap();
     let opened = open(&envelope, &unwrapped.secret, &alice.certificate, unwrapped.via).unwrap();
 
     assert_eq!(&opened.content.body[..], b"between us");
-    assert_eq!(unwrapped.lists, LISTS);
+    assert_eq!(unwrapped.list, LIST);
     assert_eq!(unwrapped.via, Via::Session(alice.address));
 }
 
@@ -65,7 +67,7 @@ fn a_conversation_goes_back_and_forth_on_its_sessions() {
     for round in 0u8..6 {
         let header = header(from, Suite::Deniable);
         let mut sealed = seal(&header, &content(from, &[round]), None, &mut rng(4)).unwrap();
-        ours = sealed.wrap_for_device(&ours, LISTS, NOW, &mut rng(round.into())).unwrap();
+        ours = sealed.wrap_for_device(&ours, LIST, NOW, &mut rng(round.into())).unwrap();
         let envelope = sealed.into_envelope();
         lengths.push(envelope.wraps[0].bytes.len());
 
@@ -97,9 +99,9 @@ fn one_message_mixes_schemes_for_different_recipients() {
     )
     .unwrap();
 
-    sealed.wrap_for_device(&alice.start_with(&bob, 5), LISTS, NOW, &mut rng).unwrap();
+    sealed.wrap_for_device(&alice.start_with(&bob, 5), LIST, NOW, &mut rng).unwrap();
     for (person, scheme) in [(&carol, WrapScheme::HpkeXwing), (&dave, WrapScheme::RsaOaep4096)] {
-        sealed.wrap_for_account(&person.envelope_keys, scheme, LISTS, &mut rng).unwrap();
+        sealed.wrap_for_account(&person.envelope_keys, scheme, LIST, &mut rng).unwrap();
     }
     let envelope = sealed.into_envelope();
 
@@ -119,12 +121,12 @@ fn a_rewrap_lets_one_more_read_and_changes_nothing_else() {
     let (alice, bob, carol) = (Person::new(1), Person::new(2), Person::new(3));
     let mut envelope = signed_envelope(&alice, b"history", WrapScheme::HpkeX25519, &[&bob]);
     let before = (envelope.binding(), envelope.header.clone(), envelope.payload.clone());
-    let (secret, lists) =
+    let (secret, list) =
         unwrap_for_account(&envelope, &envelope.wraps[0], &bob.keyring, &mut rng(5)).unwrap();
 
     let binding = envelope.binding();
     let wrap = secret
-        .rewrap(binding, &carol.envelope_keys, WrapScheme::HpkeXwing, lists, &mut rng(6))
+        .rewrap(binding, &carol.envelope_keys, WrapScheme::HpkeXwing, list, &mut rng(6))
         .unwrap();
     envelope.wraps = chat_core::codec::List::new(vec![wrap]).unwrap();
 
@@ -134,6 +136,102 @@ fn a_rewrap_lets_one_more_read_and_changes_nothing_else() {
     assert_eq!(&opened.content.body[..], b"history");
     assert_eq!(before, (envelope.binding(), envelope.header.clone(), envelope.payload.clone()));
 }
+
+#[test]
+fn a_thousand_messages_are_wrapped_again_for_one_more() {
+    let (alice, bob, carol) = (Person::new(1), Person::new(2), Person::new(3));
+    let mut rng = rng(6);
+    let history: Vec<_> = (0..1_000u32)
+        .map(|number| {
+            let header = header(&alice, Suite::Signed);
+            let content = content(&alice, &number.to_be_bytes());
+            let signer = Some(&alice.device);
+            let mut sealed = seal(&header, &content, signer, &mut rng).unwrap();
+            let scheme = WrapScheme::HpkeX25519;
+            sealed.wrap_for_account(&bob.envelope_keys, scheme, LIST, &mut rng).unwrap();
+            sealed.into_envelope()
+        })
+        .collect();
+
+    let secrets: Vec<_> = history
+        .iter()
+        .map(|envelope| {
+            let wrap = &envelope.wraps[0];
+            let (secret, _) =
+                unwrap_for_account(envelope, wrap, &bob.keyring, &mut rng).unwrap();
+            (envelope.binding(), secret)
+        })
+        .collect();
+    let scheme = WrapScheme::HpkeX25519;
+    let wraps = rewrap_all(&secrets, &carol.envelope_keys, scheme, LIST, &mut rng).unwrap();
+
+    for (number, (envelope, wrap)) in history.iter().zip(&wraps).enumerate() {
+        let (secret, _) = unwrap_for_account(envelope, wrap, &carol.keyring, &mut rng).unwrap();
+        let opened = open(envelope, &secret, &alice.certificate, Via::Account).unwrap();
+        assert_eq!(opened.content.body[..], u32::try_from(number).unwrap().to_be_bytes());
+    }
+    // Each for its own message: shifted by one, none of them opens.
+    for (envelope, wrap) in history.iter().zip(wraps.iter().skip(1)) {
+        let refused = unwrap_for_account(envelope, wrap, &carol.keyring, &mut rng);
+        assert_eq!(refused.unwrap_err(), OpenError::NotAuthentic);
+    }
+}
+
+#[test]
+fn one_key_that_cannot_be_wrapped_for_leaves_no_half_of_a_batch() {
+    let bob = Person::new(2);
+    let secrets = vec![(Digest::of(b"one"), MessageSecret::from_bytes([1; 32])); 3];
+
+    let scheme = WrapScheme::RsaOaep4096;
+    let refused = rewrap_all(&secrets, &bob.envelope_keys, scheme, LIST, &mut rng(6));
+
+    assert_eq!(refused.unwrap_err(), WrapError::NoKey);
+}
+
+/// The byte budget of `docs/adr/0011-what-a-message-weighs.md`: whoever changes it, changes that.
+#[test]
+fn a_message_of_a_kibibyte_weighs_what_is_written_down() {
+    let (alice, bob, carol) = (Person::new(1), Person::new(2), Person::new(3));
+    let (warm_bob, warm_carol) = (warm(&alice, &bob), warm(&alice, &carol));
+    let content = content(&alice, &[b'x'; 1024]);
+    let sealed = || seal(&header(&alice, Suite::Deniable), &content, None, &mut rng(4)).unwrap();
+
+    let mut to_one = sealed();
+    to_one.wrap_for_device(&warm_bob, LIST, NOW, &mut rng(5)).unwrap();
+    let one = to_one.into_envelope();
+    let mut to_two = sealed();
+    to_two.wrap_for_device(&warm_bob, LIST, NOW, &mut rng(5)).unwrap();
+    to_two.wrap_for_device(&warm_carol, LIST, NOW, &mut rng(6)).unwrap();
+    let two = to_two.into_envelope();
+    let chain = SendingChain::begin(CONVERSATION, alice.address, NOW, &mut rng(7));
+    let mut to_all = seal(&header(&alice, Suite::Chained), &content, None, &mut rng(4)).unwrap();
+    to_all.wrap_by_chain(&chain).unwrap();
+    let all = to_all.into_envelope();
+
+    let length = |envelope: &Envelope| to_bytes(envelope).len();
+    let shown = [
+        ("header", one.header.len()),
+        ("content", to_bytes(&content).len()),
+        ("payload", one.payload.len()),
+        ("wrap", to_bytes(&one.wraps[0]).len()),
+        ("shared wrap", to_bytes(&all.wraps[0]).len()),
+        ("to one device", length(&one)),
+        ("each further device", length(&two) - length(&one)),
+        ("on a chain, to any number", length(&all)),
+    ];
+    assert_eq!(shown, WEIGHTS);
+}
+
+const WEIGHTS: [(&str, usize); 8] = [
+    ("header", 0),
+    ("content", 0),
+    ("payload", 0),
+    ("wrap", 0),
+    ("shared wrap", 0),
+    ("to one device", 0),
+    ("each further device", 0),
+    ("on a chain, to any number", 0),
+];
 
 #[test]
 fn an_old_epoch_still_reads_old_messages() {
@@ -214,9 +312,7 @@ fn the_timer_arrives_with_the_header() {
     let mut sealed =
         seal(&header, &content(&alice, b"soon gone"), Some(&alice.device), &mut rng(5)).unwrap();
 
-    sealed
-        .wrap_for_account(&bob.envelope_keys, WrapScheme::HpkeX25519, LISTS, &mut rng(6))
-        .unwrap();
+    sealed.wrap_for_account(&bob.envelope_keys, WrapScheme::HpkeX25519, LIST, &mut rng(6)).unwrap();
     let secret = sealed.secret().clone();
     let opened = open(&sealed.into_envelope(), &secret, &alice.certificate, Via::Account).unwrap();
 
@@ -242,9 +338,9 @@ fn a_deniable_message_is_not_wrapped_for_accounts() {
     let mut sealed = seal(&header, &content(&alice, b"hello"), None, &mut rng(5)).unwrap();
 
     let refused =
-        sealed.wrap_for_account(&bob.envelope_keys, WrapScheme::HpkeXwing, LISTS, &mut rng(6));
+        sealed.wrap_for_account(&bob.envelope_keys, WrapScheme::HpkeXwing, LIST, &mut rng(6));
 
-    assert_eq!(refused.unwrap_err(), SealError::SessionsOnly);
+    assert_eq!(refused.unwrap_err(), SealError::SchemeMismatch);
 }
 
 #[test]
@@ -273,10 +369,10 @@ fn a_scheme_that_the_recipient_has_no_key_for_is_refused() {
     let header = header(&alice, Suite::Signed);
     let mut sealed =
         seal(&header, &content(&alice, b"hello"), Some(&alice.device), &mut rng(5)).unwrap();
-    let mut wrap = |scheme| sealed.wrap_for_account(&bob.envelope_keys, scheme, LISTS, &mut rng(6));
+    let mut wrap = |scheme| sealed.wrap_for_account(&bob.envelope_keys, scheme, LIST, &mut rng(6));
 
     assert_eq!(wrap(WrapScheme::RsaOaep4096), Err(SealError::Wrap(WrapError::NoKey)));
-    assert_eq!(wrap(WrapScheme::Ratchet), Err(SealError::Wrap(WrapError::PerDevice)));
+    assert_eq!(wrap(WrapScheme::Ratchet), Err(SealError::Wrap(WrapError::NotForAccounts)));
 }
 
 #[test]
@@ -288,7 +384,7 @@ fn the_recipient_after_the_last_is_refused() {
     let mut rng = rng(6);
     let mut wrap = || {
         let scheme = WrapScheme::HpkeX25519;
-        sealed.wrap_for_account(&bob.envelope_keys, scheme, LISTS, &mut rng)
+        sealed.wrap_for_account(&bob.envelope_keys, scheme, LIST, &mut rng)
     };
 
     for _ in 0..WRAPS_MAX {
@@ -314,7 +410,7 @@ fn an_rsa_key_of_another_size_is_not_wrapped_for() {
         seal(&header, &content(&alice, b"hello"), Some(&alice.device), &mut rng(6)).unwrap();
 
     let refused =
-        sealed.wrap_for_account(&bob.envelope_keys, WrapScheme::RsaOaep4096, LISTS, &mut rng(7));
+        sealed.wrap_for_account(&bob.envelope_keys, WrapScheme::RsaOaep4096, LIST, &mut rng(7));
 
     assert_eq!(refused.unwrap_err(), SealError::Wrap(WrapError::UnusableKey));
 }
@@ -335,6 +431,21 @@ fn secrets_do_not_show_in_debug_output() {
     assert_eq!(format!("{:?}", alice.keyring), "Keyring(..)");
     let epoch = alice.keyring.current_envelope_secrets();
     assert_eq!(format!("{epoch:?}"), "EnvelopeSecrets(..)");
+}
+
+/// A session of `from` with `to` that was answered.
+fn warm(from: &Person, to: &Person) -> Sessions {
+    let (ours, theirs) = (from.start_with(to, 3), Sessions::new(from.address));
+    let (first, ours) = ours.encrypt(b"hello", b"", NOW, &mut rng(4)).unwrap();
+    let (local, identity) = (to.local(), from.keyring.identity().key());
+    let prekeys = [&to.prekeys];
+    let theirs = theirs
+        .decrypt(&local, &from.certificate, identity, &prekeys, &first, b"", NOW)
+        .unwrap()
+        .sessions;
+    let (answer, _) = theirs.encrypt(b"hello", b"", NOW, &mut rng(5)).unwrap();
+    let (local, identity) = (from.local(), to.keyring.identity().key());
+    ours.decrypt(&local, &to.certificate, identity, &[], &answer, b"", NOW).unwrap().sessions
 }
 
 /// Unwraps the first wrap, for the device of `to`.

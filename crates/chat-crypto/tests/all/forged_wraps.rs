@@ -1,14 +1,14 @@
 //! What relays, recipients and strangers try with wraps, and what comes of it.
 
 use chat_core::codec::Bytes;
-use chat_core::envelope::{Envelope, Suite, Wrap, WrapScheme};
+use chat_core::envelope::{Envelope, Recipient, Suite, Wrap, WrapScheme};
 use chat_crypto::envelope::{
     OpenError, Unwrapped, Via, open, seal, unwrap_for_account, unwrap_for_device,
 };
 use chat_crypto::session::Sessions;
 use chat_crypto::wrap::MessageSecret;
 
-use crate::people::{LISTS, NOW, Person, content, header, rng, signed_envelope};
+use crate::people::{LIST, NOW, Person, content, header, rng, signed_envelope};
 use crate::spec;
 
 const NOT_AUTHENTIC: OpenError = OpenError::NotAuthentic;
@@ -19,7 +19,8 @@ const ACCOUNT_SCHEMES: [WrapScheme; 3] =
 fn a_wrap_is_for_its_recipient_only() {
     let (alice, bob, mallory) = (Person::new(1), Person::new(2), Person::new(3));
     let envelope = signed_envelope(&alice, b"for bob", WrapScheme::HpkeXwing, &[&bob]);
-    let relabelled = Wrap { account: mallory.address.account, ..envelope.wraps[0].clone() };
+    let relabelled =
+        Wrap { to: Recipient::Account(mallory.address.account), ..envelope.wraps[0].clone() };
 
     for wrap in [&envelope.wraps[0], &relabelled] {
         let refused = unwrap_for_account(&envelope, wrap, &mallory.keyring, &mut rng(5));
@@ -50,7 +51,7 @@ fn a_wrap_of_another_scheme_or_epoch_does_not_open() {
         Wrap { scheme: WrapScheme::HpkeXwing, ..wrap.clone() },
         Wrap { scheme: WrapScheme::RsaOaep4096, ..wrap.clone() },
         Wrap { scheme: WrapScheme::Ratchet, ..wrap.clone() },
-        Wrap { device: Some(bob.address.device), ..wrap.clone() },
+        Wrap { to: Recipient::Device(bob.address), ..wrap.clone() },
     ];
 
     for other in others {
@@ -158,9 +159,9 @@ fn a_ratchet_wrap_for_another_device_is_not_even_tried() {
     let (envelope, _) = deniable_envelope(&alice, &bob, b"hello");
     let wrap = &envelope.wraps[0];
     let others = [
-        Wrap { device: Some(alice.address.device), ..wrap.clone() },
-        Wrap { account: alice.address.account, ..wrap.clone() },
-        Wrap { device: None, ..wrap.clone() },
+        Wrap { to: Recipient::Device(alice.address), ..wrap.clone() },
+        Wrap { to: Recipient::Account(bob.address.account), ..wrap.clone() },
+        Wrap { to: Recipient::Everyone, ..wrap.clone() },
         Wrap { epoch: 1, ..wrap.clone() },
         Wrap { scheme: WrapScheme::HpkeXwing, ..wrap.clone() },
     ];
@@ -184,7 +185,7 @@ fn deniable_envelope(
     let header = header(sender, Suite::Deniable);
     let mut sealed = seal(&header, &content(sender, text), None, &mut rng(5)).unwrap();
     let sessions = sender.start_with(recipient, 6);
-    sealed.wrap_for_device(&sessions, LISTS, NOW, &mut rng(7)).unwrap();
+    sealed.wrap_for_device(&sessions, LIST, NOW, &mut rng(7)).unwrap();
     let secret = sealed.secret().clone();
     (sealed.into_envelope(), secret)
 }
@@ -197,7 +198,7 @@ fn wrap_on_session(
     recipient: &Person,
 ) -> (Wrap, Sessions) {
     let sessions = sender.start_with(recipient, 6);
-    let carried = [&secret[..], &[0; 8]].concat();
+    let carried = [&secret[..], &[0; 4]].concat();
     let context = [
         &b"sealwire/1/kdf/wrap\x01"[..],
         recipient.address.account.as_bytes(),
@@ -208,9 +209,8 @@ fn wrap_on_session(
     .concat();
     let (bytes, sessions) = sessions.encrypt(&carried, &context, NOW, &mut rng(7)).unwrap();
     let wrap = Wrap {
-        account: recipient.address.account,
-        device: Some(recipient.address.device),
         scheme: WrapScheme::Ratchet,
+        to: Recipient::Device(recipient.address),
         epoch: 0,
         bytes: Bytes::new(bytes).unwrap(),
     };

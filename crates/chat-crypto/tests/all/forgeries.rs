@@ -9,7 +9,7 @@ use chat_core::id::{ConversationId, MessageId};
 use chat_crypto::envelope::{OpenError, Via, open, seal, unwrap_for_account};
 use chat_crypto::wrap::MessageSecret;
 
-use crate::people::{LISTS, Person, content, header, rng};
+use crate::people::{LIST, Person, content, header, rng};
 use crate::spec;
 
 const NOT_AUTHENTIC: OpenError = OpenError::NotAuthentic;
@@ -175,7 +175,7 @@ fn a_deniable_message_counts_only_on_a_session_with_its_sender() {
 
     // Anybody can wrap a secret for an account.
     let wrap = MessageSecret::from_bytes(secret)
-        .rewrap(envelope.binding(), &bob.envelope_keys, WrapScheme::HpkeX25519, LISTS, &mut rng(5))
+        .rewrap(envelope.binding(), &bob.envelope_keys, WrapScheme::HpkeX25519, LIST, &mut rng(5))
         .unwrap();
     assert!(unwrap_for_account(&envelope, &wrap, &bob.keyring, &mut rng(6)).is_ok());
 

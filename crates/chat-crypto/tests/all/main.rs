@@ -14,6 +14,7 @@ extern crate browser_tests;
 
 mod attachments;
 mod backups;
+mod chain_spec;
 mod collision;
 mod debug;
 mod emoji_page;
@@ -33,6 +34,7 @@ mod linking_spec;
 mod memory;
 mod olm;
 mod people;
+mod sender_chains;
 mod session_vectors;
 mod spec;
 mod vectors;

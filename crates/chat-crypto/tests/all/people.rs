@@ -4,9 +4,7 @@ use std::sync::LazyLock;
 
 use chat_core::codec::{Bytes, Digest, List};
 use chat_core::device::DeviceCertificate;
-use chat_core::envelope::{
-    Content, Envelope, EnvelopeKeys, Header, ListNumbers, Suite, WrapScheme,
-};
+use chat_core::envelope::{Content, Envelope, EnvelopeKeys, Header, Suite, WrapScheme};
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, DeviceId, MessageId};
 use chat_core::prekey::PrekeyBundle;
 use chat_core::signed::Verified;
@@ -20,7 +18,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, SeedableRng as _};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
-pub(crate) const LISTS: ListNumbers = ListNumbers { recipient: 3, sender: 7 };
+/// The number of a recipient's device list, and of the sender's own.
+pub(crate) const LIST: u32 = 3;
+const SENDER_LIST: u32 = 7;
 pub(crate) const CONVERSATION: ConversationId = ConversationId::from_bytes([0xc0; 16]);
 
 pub(crate) struct Person {
@@ -128,6 +128,7 @@ pub(crate) fn content(sender: &Person, text: &[u8]) -> Content {
         previous: Digest::ZERO,
         kind: "text".to_owned(),
         body: Bytes::new(text.to_vec()).unwrap(),
+        sender_list: SENDER_LIST,
     }
 }
 
@@ -144,7 +145,7 @@ pub(crate) fn signed_envelope(
     let mut sealed =
         chat_crypto::envelope::seal(&header, &content, Some(&sender.device), &mut rng).unwrap();
     for recipient in recipients {
-        sealed.wrap_for_account(&recipient.envelope_keys, scheme, LISTS, &mut rng).unwrap();
+        sealed.wrap_for_account(&recipient.envelope_keys, scheme, LIST, &mut rng).unwrap();
     }
     sealed.into_envelope()
 }

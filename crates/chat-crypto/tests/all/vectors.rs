@@ -7,6 +7,7 @@ mod envelope;
 mod keyring;
 mod linking;
 mod safety_number;
+mod sender_chain;
 mod wrap;
 
 use std::path::Path;

@@ -56,6 +56,7 @@ pub async fn log_in(setup: Setup, username: &str, password: &str) -> Result<Cont
         identity_key: keyring.identity().key(),
         device: Arc::new(new.device),
         keyring: Arc::new(keyring),
+        sessions_a_message_max: setup.sessions_a_message_max,
     };
     let agreed = Agreed {
         own,

@@ -59,6 +59,7 @@ pub async fn register(
         identity_key: new.keyring.identity().key(),
         device: Arc::new(new.device),
         keyring: Arc::new(new.keyring),
+        sessions_a_message_max: setup.sessions_a_message_max,
     };
     let agreed = Agreed {
         own,

@@ -13,8 +13,13 @@ use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
 use crate::error::{Kind, Result};
 
 /// What a device of this version opens.
-const SCHEMES: [WrapScheme; 4] =
-    [WrapScheme::Ratchet, WrapScheme::HpkeX25519, WrapScheme::HpkeXwing, WrapScheme::RsaOaep4096];
+pub(crate) const SCHEMES: [WrapScheme; 5] = [
+    WrapScheme::Ratchet,
+    WrapScheme::HpkeX25519,
+    WrapScheme::HpkeXwing,
+    WrapScheme::RsaOaep4096,
+    WrapScheme::SenderChain,
+];
 
 /// The account's word for a device.
 pub(crate) fn certify(

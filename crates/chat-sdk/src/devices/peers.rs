@@ -16,7 +16,7 @@ use crate::error::{Kind, Result};
 use crate::message::Contact;
 use crate::store::peers::{self, PeerRow};
 use crate::store::unreadable;
-use crate::store::{account, sessions};
+use crate::store::{account, chains, sessions};
 
 /// What came of an answer about somebody's keys.
 #[derive(Debug)]
@@ -187,7 +187,9 @@ pub(super) fn forget_removed(tx: &Transaction<'_>, devices: &AccountDevices) -> 
     let account = devices.account();
     for device in sessions::devices(tx, account)? {
         if devices.active_device(device.device).is_none() {
-            sessions::forget(tx, DeviceAddress { account, device: device.device })?;
+            let address = DeviceAddress { account, device: device.device };
+            sessions::forget(tx, address)?;
+            chains::forget(tx, address)?;
         }
     }
     Ok(())

@@ -384,10 +384,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         received_at: row.get::<_, Option<i64>>("received_at")?.map(timestamp),
         kind: row.get("kind")?,
         body: row.get("body")?,
-        suite: if row.get::<_, i64>("authenticity")? == 2 {
-            Suite::Signed
-        } else {
-            Suite::Deniable
+        suite: match row.get::<_, i64>("authenticity")? {
+            2 => Suite::Signed,
+            3 => Suite::Chained,
+            _ => Suite::Deniable,
         },
         status: status(row.get("status")?),
         failure: row.get("failure")?,
@@ -418,6 +418,8 @@ fn suite_number(suite: Suite) -> i64 {
     match suite {
         Suite::Deniable => 1,
         Suite::Signed => 2,
+        Suite::Chained => 3,
+        Suite::HandOut => 4,
     }
 }
 

@@ -1,5 +1,5 @@
 use chat_core::codec::{Bytes, Digest, to_bytes};
-use chat_core::envelope::{Header, Suite, Wrap, WrapScheme};
+use chat_core::envelope::{Header, Recipient, Suite, Wrap, WrapScheme};
 use chat_core::id::{AccountId, DeviceId, MessageId};
 use chat_core::time::Timestamp;
 
@@ -187,9 +187,8 @@ fn only_the_devices_own_wrap_is_sent() {
     let mut delivery = at(BOB, HERE, 5);
     let mut message = live(HERE, 6, ALICE);
     let wrap = |to: DeviceAddress| Wrap {
-        account: to.account,
-        device: Some(to.device),
         scheme: WrapScheme::Ratchet,
+        to: Recipient::Device(to),
         epoch: 0,
         bytes: Bytes::default(),
     };
@@ -199,6 +198,24 @@ fn only_the_devices_own_wrap_is_sent() {
 
     let [RelayFrame::Deliver { envelope, .. }] = &outcome.frames[..] else { panic!() };
     assert_eq!(&envelope.wraps[..], &[wrap(BOB)]);
+}
+
+#[test]
+fn a_wrap_for_everyone_is_sent_to_everyone() {
+    let mut delivery = at(BOB, HERE, 5);
+    let mut message = live(HERE, 6, ALICE);
+    let shared = Wrap {
+        scheme: WrapScheme::SenderChain,
+        to: Recipient::Everyone,
+        epoch: 0,
+        bytes: Bytes::default(),
+    };
+    message.envelope.wraps = List::new(vec![shared.clone()]).unwrap();
+
+    let outcome = delivery.live(&message);
+
+    let [RelayFrame::Deliver { envelope, .. }] = &outcome.frames[..] else { panic!() };
+    assert_eq!(&envelope.wraps[..], &[shared]);
 }
 
 /// A delivery that has caught up, its last message in `conversation` not yet acknowledged.

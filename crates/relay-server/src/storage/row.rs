@@ -1,8 +1,8 @@
 //! What columns hold and what we mean, in both directions.
 
 use chat_core::codec::{Digest, List, from_bytes, to_bytes};
-use chat_core::envelope::{Envelope, ExpiryMode, Header, Wrap, WrapScheme};
-use chat_core::id::{AccountId, DeviceAddress, DeviceId};
+use chat_core::envelope::{Envelope, ExpiryMode, Header, Recipient, Wrap, WrapScheme};
+use chat_core::id::DeviceAddress;
 use chat_core::limits::WRAPS_MAX;
 use chat_core::membership::{Membership, MembershipEntry, SignedEntry};
 use chat_core::receipt::{Receipt, SignedReceipt};
@@ -80,31 +80,26 @@ impl Sealed {
 
 /// A [`Wrap`] that is looked at before it is copied: most of a group's are for others.
 #[derive(Decode)]
-#[cbor(map)]
+#[cbor(array)]
 struct BorrowedWrap<'b> {
     #[n(0)]
-    account: AccountId,
-    #[n(1)]
-    device: Option<DeviceId>,
-    #[n(2)]
     scheme: WrapScheme,
-    #[n(3)]
+    #[n(1)]
+    to: Recipient,
+    #[n(2)]
     epoch: u32,
-    #[b(4)]
+    #[b(3)]
     #[cbor(with = "minicbor::bytes")]
     bytes: &'b [u8],
 }
 
 fn wraps_for(column: &[u8], address: DeviceAddress) -> Result<List<Wrap, WRAPS_MAX>, StorageError> {
     let all: List<BorrowedWrap<'_>, WRAPS_MAX> = from_bytes(column)?;
-    let theirs = all.into_iter().filter(|wrap| {
-        wrap.account == address.account && wrap.device.is_none_or(|d| d == address.device)
-    });
+    let theirs = all.into_iter().filter(|wrap| wrap.to.includes(address));
     let owned = theirs.map(|wrap| {
         Ok(Wrap {
-            account: wrap.account,
-            device: wrap.device,
             scheme: wrap.scheme,
+            to: wrap.to,
             epoch: wrap.epoch,
             bytes: chat_core::codec::Bytes::new(wrap.bytes.to_vec())?,
         })

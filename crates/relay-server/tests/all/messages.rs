@@ -2,7 +2,7 @@
 
 use chat_core::api::conversations::{MessagePage, Receipts};
 use chat_core::codec::{Bytes, Digest};
-use chat_core::envelope::{Envelope, Suite, WrapScheme};
+use chat_core::envelope::{Envelope, Recipient, Suite, Wrap, WrapScheme};
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
 use chat_core::id::{ConversationId, DeviceId, MessageId};
 use chat_core::membership::{Allowed, Change, ConversationKind, Policy, Role};
@@ -205,9 +205,9 @@ async fn the_policy_decides_who_posts_and_how_messages_are_wrapped() {
     let mut channel = alice.begin(ConversationKind::Channel, &[&bob], policy).await.unwrap();
     let mut alices = alice.connect_idle().await;
     let mut bobs = bob.connect_idle().await;
-    let account_wrap = |person: &Person| chat_core::envelope::Wrap {
-        device: None,
+    let account_wrap = |person: &Person| Wrap {
         scheme: WrapScheme::HpkeXwing,
+        to: Recipient::Account(person.account),
         epoch: 1,
         ..wrap(person.device.address)
     };
@@ -232,6 +232,69 @@ async fn the_policy_decides_who_posts_and_how_messages_are_wrapped() {
     by_bob.wraps = vec![account_wrap(&alice), account_wrap(&bob)];
     let refused = bobs.send_message(&by_bob.seal()).await.unwrap_err();
     assert_eq!(refused.code, RejectCode::Forbidden);
+}
+
+#[tokio::test]
+async fn one_wrap_on_a_sender_chain_goes_to_all_devices() {
+    let relay = TestRelay::start().await;
+    let [alice, bob, carol] = three(&relay).await;
+    let group = alice.group(&[&bob, &carol]).await;
+    let mut alices = alice.connect_idle().await;
+    let (mut bobs, mut carols) = (bob.connect_idle().await, carol.connect_idle().await);
+    let shared = wrap_for_everyone();
+
+    let mut sealed = alice.message(&group, &[]);
+    sealed.wraps = vec![shared.clone()];
+    let refused = alices.send_message(&sealed.seal()).await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::NotVerified, "the suite has to say so");
+
+    sealed.header.suite = Suite::Chained;
+    for wraps in [vec![], vec![shared.clone(), shared.clone()], vec![wrap(bob.device.address)]] {
+        let mut bad = sealed.clone();
+        bad.wraps = wraps;
+        let refused = alices.send_message(&bad.seal()).await.unwrap_err();
+        assert_eq!(refused.code, RejectCode::NotVerified);
+    }
+    assert_eq!(alices.send_message(&sealed.seal()).await, Ok(1));
+    assert_eq!(bobs.delivery().await.1.wraps.to_vec(), std::slice::from_ref(&shared));
+    assert_eq!(carols.delivery().await.1.wraps.to_vec(), [shared]);
+}
+
+#[tokio::test]
+async fn a_chain_is_handed_to_some_devices_and_the_others_are_not_bothered() {
+    let relay = TestRelay::start().await;
+    let [alice, bob, carol] = three(&relay).await;
+    let group = alice.group(&[&bob]).await;
+    let mut alices = alice.connect_idle().await;
+    let mut bobs = bob.connect_idle().await;
+    let some = |to: &[&Person]| {
+        let mut message = alice.message(&group, to);
+        message.header.suite = Suite::HandOut;
+        message
+    };
+
+    for strangers in [&[&carol][..], &[&bob, &carol], &[&bob, &bob]] {
+        let refused = alices.send_message(&some(strangers).seal()).await.unwrap_err();
+        assert_eq!(refused.code, RejectCode::StaleDevices);
+    }
+    let mut shared = some(&[]);
+    shared.wraps = vec![wrap_for_everyone()];
+    for bad in [some(&[]), shared] {
+        let refused = alices.send_message(&bad.seal()).await.unwrap_err();
+        assert_eq!(refused.code, RejectCode::NotVerified);
+    }
+    assert_eq!(alices.send_message(&some(&[&bob]).seal()).await, Ok(1));
+    assert_eq!(bobs.delivery().await.1.wraps.to_vec(), [wrap(bob.device.address)]);
+
+    // To a group of three, for one of them: the other is not sent it, and its cursor moves past.
+    let group = alice.group(&[&bob, &carol]).await;
+    let mut carols = carol.connect_idle().await;
+    let mut for_bob = alice.message(&group, &[&bob]);
+    for_bob.header.suite = Suite::HandOut;
+    assert_eq!(alices.send_message(&for_bob.seal()).await, Ok(1));
+    assert_eq!(alices.send_message(&alice.message(&group, &[&bob, &carol]).seal()).await, Ok(2));
+    assert_eq!(carols.delivery().await.0, 2);
+    assert_eq!(carol.connect().await.until_caught_up().await, [2]);
 }
 
 #[tokio::test]
@@ -332,4 +395,13 @@ pub async fn history(person: &Person, conversation: ConversationId) -> Vec<u64> 
     let path = format!("/v1/conversations/{conversation}/messages?after=0");
     let page: MessagePage = person.get(&path).await.unwrap();
     page.messages.iter().map(|message| message.sequence).collect()
+}
+
+fn wrap_for_everyone() -> Wrap {
+    Wrap {
+        scheme: WrapScheme::SenderChain,
+        to: Recipient::Everyone,
+        epoch: 0,
+        bytes: Bytes::new(vec![7; 132]).unwrap(),
+    }
 }

@@ -13,7 +13,9 @@ use chat_core::codec::{Bytes, Digest, List, to_bytes};
 use chat_core::device::{
     AccountDevices, DeviceCertificate, DeviceList, ListedDevice, PublishedDevices,
 };
-use chat_core::envelope::{Envelope, EnvelopeKeys, Expiry, Header, Suite, Wrap, WrapScheme};
+use chat_core::envelope::{
+    Envelope, EnvelopeKeys, Expiry, Header, Recipient, Suite, Wrap, WrapScheme,
+};
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, DeviceId, MessageId};
 use chat_core::key::{
     AgreementKey, DeviceKey, IdentityKey, KemKey, Signature, XWingKey, signature_input,
@@ -440,9 +442,8 @@ impl Message {
 
 pub fn wrap(to: DeviceAddress) -> Wrap {
     Wrap {
-        account: to.account,
-        device: Some(to.device),
         scheme: WrapScheme::Ratchet,
+        to: Recipient::Device(to),
         epoch: 0,
         bytes: Bytes::new(to.device.as_bytes().to_vec()).unwrap(),
     }

@@ -10,7 +10,7 @@ use rand_core::Rng as _;
 use serde_json::{Value, json};
 
 use super::{check, hex};
-use crate::people::{LISTS, NOW, Person, content, header, rng};
+use crate::people::{LIST, NOW, Person, content, header, rng};
 
 const SCHEMES: [(WrapScheme, u8, usize); 3] = [
     (WrapScheme::HpkeX25519, 2, 32),
@@ -31,7 +31,7 @@ fn wraps_are_as_written() {
             rng.clone().fill_bytes(&mut randomness);
 
             let keys = &bob.envelope_keys;
-            let wrap = secret.rewrap(binding, keys, scheme, LISTS, &mut rng).unwrap();
+            let wrap = secret.rewrap(binding, keys, scheme, LIST, &mut rng).unwrap();
 
             let context = [
                 &b"sealwire/1/kdf/wrap"[..],
@@ -41,7 +41,7 @@ fn wraps_are_as_written() {
                 &1u32.to_be_bytes(),
             ]
             .concat();
-            let carried = [&[0x5e; 32][..], &3u32.to_be_bytes(), &7u32.to_be_bytes()].concat();
+            let carried = [&[0x5e; 32][..], &LIST.to_be_bytes()].concat();
             json!({
                 "scheme": number,
                 "account": hex(bob.address.account.as_bytes()),
@@ -50,8 +50,7 @@ fn wraps_are_as_written() {
                 "public_key": hex(public_key(&bob, scheme)),
                 "randomness": hex(randomness),
                 "secret": hex(secret.as_bytes()),
-                "list_number_recipient": LISTS.recipient,
-                "list_number_sender": LISTS.sender,
+                "list_number": LIST,
                 "carried": hex(carried),
                 "context": hex(context),
                 "binding": hex(binding.as_bytes()),
@@ -72,14 +71,14 @@ fn rewraps_are_as_written() {
     let content = content(&alice, b"history");
     let mut sealed = seal(&header, &content, Some(&alice.device), &mut rng).unwrap();
     let scheme = WrapScheme::HpkeX25519;
-    sealed.wrap_for_account(&bob.envelope_keys, scheme, LISTS, &mut rng).unwrap();
+    sealed.wrap_for_account(&bob.envelope_keys, scheme, LIST, &mut rng).unwrap();
     let envelope = sealed.into_envelope();
 
-    let (secret, lists) =
+    let (secret, list) =
         unwrap_for_account(&envelope, &envelope.wraps[0], &bob.keyring, &mut rng).unwrap();
     let scheme = WrapScheme::HpkeXwing;
     let binding = envelope.binding();
-    let rewrap = secret.rewrap(binding, &carol.envelope_keys, scheme, lists, &mut rng).unwrap();
+    let rewrap = secret.rewrap(binding, &carol.envelope_keys, scheme, list, &mut rng).unwrap();
     let (again, _) = unwrap_for_account(&envelope, &rewrap, &carol.keyring, &mut rng).unwrap();
 
     assert!(open(&envelope, &again, &alice.certificate, Via::Account).is_ok());
@@ -128,7 +127,7 @@ fn private_key(person: &Person, scheme: WrapScheme) -> Vec<u8> {
         WrapScheme::HpkeX25519 => state.x25519.into(),
         WrapScheme::HpkeXwing => state.xwing.into(),
         WrapScheme::RsaOaep4096 => state.rsa.unwrap().into(),
-        WrapScheme::Ratchet => panic!("sessions have vectors of their own"),
+        WrapScheme::Ratchet | WrapScheme::SenderChain => panic!("not for accounts"),
     }
 }
 
@@ -138,6 +137,6 @@ fn public_key(person: &Person, scheme: WrapScheme) -> Vec<u8> {
         WrapScheme::HpkeX25519 => keys.x25519.as_bytes().to_vec(),
         WrapScheme::HpkeXwing => keys.xwing.as_bytes().to_vec(),
         WrapScheme::RsaOaep4096 => keys.rsa.unwrap().to_vec(),
-        WrapScheme::Ratchet => panic!("sessions have vectors of their own"),
+        WrapScheme::Ratchet | WrapScheme::SenderChain => panic!("not for accounts"),
     }
 }

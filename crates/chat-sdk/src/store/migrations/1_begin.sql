@@ -122,7 +122,7 @@ CREATE TABLE messages (
     received_at    INTEGER,           -- the relay's time of acceptance
     kind           TEXT    NOT NULL,
     body           BLOB    NOT NULL,
-    authenticity   INTEGER NOT NULL,  -- Suite: 1 deniable, 2 signed
+    authenticity   INTEGER NOT NULL,  -- Suite: 1 deniable, 2 signed, 3 on a sender chain
     status         INTEGER NOT NULL,  -- 1 queued, 2 sent, 3 delivered, 4 seen, 5 failed
     failure        TEXT,              -- the code of the error, when failed
     expiry_mode    INTEGER,           -- ExpiryMode
@@ -179,3 +179,42 @@ CREATE TABLE tombstones (
     reason       INTEGER NOT NULL,  -- 1 expired, 2 deleted, 3 not readable here
     at           INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Our sender chain in a large conversation, and the devices that hold it.
+CREATE TABLE sending_chains (
+    conversation BLOB    PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+    epoch        INTEGER NOT NULL,
+    snapshot     BLOB    NOT NULL
+) STRICT;
+CREATE TABLE chain_holders (
+    conversation BLOB    NOT NULL REFERENCES sending_chains (conversation) ON DELETE CASCADE,
+    account      BLOB    NOT NULL CHECK (length(account) = 16),
+    device       BLOB    NOT NULL CHECK (length(device) = 16),
+    epoch        INTEGER NOT NULL,  -- of the chain
+    list         INTEGER NOT NULL,  -- number of the account's device list then
+    PRIMARY KEY (conversation, account, device)
+) STRICT, WITHOUT ROWID;
+
+-- A chain on its way to some devices: sealed, and not at the relay yet.
+CREATE TABLE hand_outs (
+    conversation BLOB    PRIMARY KEY REFERENCES sending_chains (conversation) ON DELETE CASCADE,
+    message      BLOB    NOT NULL UNIQUE CHECK (length(message) = 16),
+    epoch        INTEGER NOT NULL,
+    envelope     BLOB    NOT NULL   -- Envelope, CBOR: the bytes that every attempt sends
+) STRICT;
+CREATE TABLE hand_out_devices (
+    conversation BLOB    NOT NULL REFERENCES hand_outs (conversation) ON DELETE CASCADE,
+    account      BLOB    NOT NULL CHECK (length(account) = 16),
+    device       BLOB    NOT NULL CHECK (length(device) = 16),
+    list         INTEGER NOT NULL,
+    PRIMARY KEY (conversation, account, device)
+) STRICT, WITHOUT ROWID;
+
+-- The chains of others, as far as they were handed to us.
+CREATE TABLE received_chains (
+    conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    account      BLOB    NOT NULL CHECK (length(account) = 16),
+    device       BLOB    NOT NULL CHECK (length(device) = 16),
+    snapshot     BLOB    NOT NULL,
+    PRIMARY KEY (conversation, account, device)
+) STRICT;

@@ -6,7 +6,9 @@ use chat_core::api::account::Keyring;
 use chat_core::codec::{Bytes, Digest, List};
 use chat_core::device::{AccountDevices, DeviceCertificate, DeviceList, ListedDevice};
 use chat_core::device::{PublishedDevices, VERSION};
-use chat_core::envelope::{Envelope, EnvelopeKeys, Expiry, Header, Suite, Wrap, WrapScheme};
+use chat_core::envelope::{
+    Envelope, EnvelopeKeys, Expiry, Header, Recipient, Suite, Wrap, WrapScheme,
+};
 use chat_core::id::{AccountId, DeviceAddress, DeviceId, MessageId, WorkspaceId};
 use chat_core::key::{
     AgreementKey, DeviceKey, IdentityKey, KemKey, Signature, XWingKey, signature_input,
@@ -203,9 +205,8 @@ impl Person {
             membership_head: membership.head(),
         };
         let wrap = |account: AccountId| Wrap {
-            account,
-            device: None,
             scheme: WrapScheme::HpkeX25519,
+            to: Recipient::Account(account),
             epoch: 1,
             bytes: Bytes::new(account.as_bytes().to_vec()).unwrap(),
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chat_core::codec::Bytes;
+use chat_core::envelope::{Recipient, Wrap};
 use chat_core::receipt::Sequence;
 
 use super::people::{NOW, Person, group, message_id, people, stored};
@@ -13,21 +14,19 @@ pub(crate) async fn a_device_reads_its_own_wraps_only(store: Arc<dyn Storage>) {
     let chat = group(&store, &alice, &[&bob], 1).await;
     let mut message = alice.writes(&chat, "hello");
     let mut wraps = message.envelope.wraps.into_vec();
-    let for_device = |person: &Person, device: u8| {
-        let mut wrap = wraps[0].clone();
-        (wrap.account, wrap.device) = (person.account, Some(person.address(device).device));
-        wrap
-    };
-    let for_two = [for_device(&bob, 0), for_device(&bob, 1)];
-    wraps.extend(for_two.clone());
-    let to_bob = wraps.iter().find(|wrap| wrap.account == bob.account).unwrap().clone();
+    let wrap = |to| Wrap { to, ..wraps[0].clone() };
+    let for_two = [0, 1].map(|device| wrap(Recipient::Device(bob.address(device))));
+    let for_all = wrap(Recipient::Everyone);
+    let to_bob = wrap(Recipient::Account(bob.account));
+    let to_alice = wrap(Recipient::Account(alice.account));
+    wraps = vec![to_alice, to_bob.clone(), for_two[0].clone(), for_two[1].clone(), for_all.clone()];
     message.envelope.wraps = chat_core::codec::List::new(wraps).unwrap();
     stored(&store, message.clone()).await;
 
     let page = store.read_after(bob.address(1), chat.id(), 0, 10, NOW).await.unwrap();
 
     let envelope = page.messages[0].envelope.as_ref().unwrap();
-    assert_eq!(envelope.wraps.to_vec(), [to_bob, for_two[1].clone()]);
+    assert_eq!(envelope.wraps.to_vec(), [to_bob, for_two[1].clone(), for_all]);
     assert_eq!(envelope.header, message.envelope.header);
     assert_eq!(envelope.commitment, message.envelope.commitment);
     assert_eq!(envelope.payload, message.envelope.payload);
