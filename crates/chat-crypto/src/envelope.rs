@@ -22,6 +22,7 @@
 //! keys; the commitment, checked first, does not.
 //! Normative: `docs/protocol/envelope.md`.
 
+mod inner;
 mod keys;
 mod open;
 mod seal;

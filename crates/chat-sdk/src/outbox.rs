@@ -18,6 +18,7 @@ use chat_core::membership::ConversationKind;
 use chat_core::receipt::Sequence;
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::time::Timestamp;
+use chat_crypto::sender_chain::HAND_OUT;
 use rusqlite::Transaction;
 
 use crate::content::Content;
@@ -58,6 +59,9 @@ pub(crate) fn queue(
     let role = membership.role(own.account()).ok_or(Kind::NotAMember)?;
     if row.standing == Standing::Former {
         return Err(Kind::NotAMember.into());
+    }
+    if draft.content.kind() == HAND_OUT {
+        return Err(Kind::ArgumentInvalid.into());
     }
     let renames = matches!(draft.content, Content::Title(_));
     let is_direct = membership.kind() == ConversationKind::Direct;

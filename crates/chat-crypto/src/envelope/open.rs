@@ -13,18 +13,18 @@
 //! What fails afterwards is all one error. Absent: whether the sender was a member, whether the
 //! message came before, whether its timer has run out; those are the caller's.
 
-use chat_core::codec::{DecodeError, from_bytes, to_bytes};
+use chat_core::codec::{DecodeError, from_bytes};
 use chat_core::device::DeviceCertificate;
-use chat_core::envelope::{
-    Content, Envelope, Header, Recipient, SealedContent, Suite, VERSION, Wrap, WrapScheme,
-};
+use chat_core::envelope::{Content, Envelope, Header, Recipient, Suite, VERSION, Wrap, WrapScheme};
 use chat_core::id::DeviceAddress;
 use chat_core::key::{IdentityKey, Verifier as _};
 use chat_core::label;
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
+use super::inner::Inner;
 use super::keys::PayloadKeys;
 use super::seal::signed_content;
 use crate::keyring::Keyring;
@@ -189,15 +189,17 @@ pub fn open(
     via: Via,
 ) -> Result<Opened, OpenError> {
     let header = envelope.read_header().map_err(OpenError::UnreadableHeader)?;
-    let sealed = decrypt(envelope, secret).ok_or(OpenError::NotAuthentic)?;
-    let content: Content = from_bytes(&sealed.content).map_err(|_| OpenError::NotAuthentic)?;
+    let padded = decrypt(envelope, secret).ok_or(OpenError::NotAuthentic)?;
+    let encoded = unpad(&padded).map_err(|_| OpenError::NotAuthentic)?;
+    let sealed = Inner::from_bytes(encoded).ok_or(OpenError::NotAuthentic)?;
+    let content: Content = from_bytes(sealed.content()).map_err(|_| OpenError::NotAuthentic)?;
 
     let consistent = content.version == VERSION
         && content.sender == header.sender
         && content.conversation == header.conversation
         && sender.address == header.sender
         && (content.kind == HAND_OUT) == (header.suite == Suite::HandOut);
-    if consistent && is_from_sender(envelope, &header, &sealed, sender, via) {
+    if consistent && is_from_sender(envelope, &header, sealed, sender, via) {
         Ok(Opened { header, content })
     } else {
         Err(OpenError::NotAuthentic)
@@ -205,23 +207,18 @@ pub fn open(
 }
 
 /// Checks the commitment, then decrypts; `None` for all that can be wrong.
-fn decrypt(envelope: &Envelope, secret: &MessageSecret) -> Option<SealedContent> {
+fn decrypt(envelope: &Envelope, secret: &MessageSecret) -> Option<Zeroizing<Vec<u8>>> {
     let keys = PayloadKeys::derive(secret, &envelope.header);
     if !keys.are_committed_to_by(&envelope.commitment) {
         return None;
     }
-    let padded = keys.open(&envelope.payload, &envelope.header).ok()?;
-    let encoded = unpad(&padded).ok()?;
-    let sealed: SealedContent = from_bytes(encoded).ok()?;
-    // SECURITY: a recipient knows the secret and could seal the same content and signature again
-    // in another encoding. Its binding would differ, and look like a fork of the sender's chain.
-    (*to_bytes(&sealed) == *encoded).then_some(sealed)
+    keys.open(&envelope.payload, &envelope.header).ok()
 }
 
 fn is_from_sender(
     envelope: &Envelope,
     header: &Header,
-    sealed: &SealedContent,
+    sealed: Inner<'_>,
     sender: &DeviceCertificate,
     via: Via,
 ) -> bool {
@@ -233,7 +230,7 @@ fn is_from_sender(
         (Suite::Chained, None) => via == Via::Chain(header.sender),
         (Suite::Signed, Some(signature)) => {
             let signed =
-                signed_content(header, &envelope.header, &sealed.content, envelope.commitment);
+                signed_content(header, &envelope.header, sealed.content(), envelope.commitment);
             sender.key.verifies(label::CONTENT, &signed.to_bytes(), signature)
         }
         _ => false,

@@ -4,8 +4,8 @@ use std::fmt;
 
 use chat_core::codec::{Bytes, DecodeError, Digest, List, to_bytes};
 use chat_core::envelope::{
-    Content, Envelope, EnvelopeKeys, Header, Recipient, SealedContent, SignedContent, Suite,
-    VERSION, Wrap, WrapScheme,
+    Content, Envelope, EnvelopeKeys, Header, Recipient, SignedContent, Suite, VERSION, Wrap,
+    WrapScheme,
 };
 use chat_core::id::{ConversationId, DeviceAddress};
 use chat_core::label;
@@ -15,6 +15,7 @@ use chat_core::time::Timestamp;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use super::inner::Inner;
 use super::keys::PayloadKeys;
 use crate::identity::DeviceSecrets;
 use crate::padding::{PaddingError, pad};
@@ -125,7 +126,7 @@ fn encode(
     signer: Option<&DeviceSecrets>,
     commitment: Digest,
 ) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let content = Bytes::new(to_bytes(content))?;
+    let content = snapshot::encode(content);
     let signature = match (header.suite, signer) {
         (Suite::Deniable | Suite::Chained | Suite::HandOut, None) => None,
         (Suite::Signed, Some(signer)) => {
@@ -134,7 +135,7 @@ fn encode(
         }
         _ => return Err(SealError::SuiteMismatch),
     };
-    Ok(snapshot::encode(&SealedContent { content, signature }))
+    Ok(Inner::new(&content, signature).to_bytes())
 }
 
 /// What the signature of a message covers.

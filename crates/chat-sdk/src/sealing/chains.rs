@@ -147,6 +147,7 @@ mod tests {
 
     use super::*;
     use crate::event::Warning;
+    use crate::message::Draft;
     use crate::outbox::{self, Remedy};
     use crate::stage::{Person, file, group, words};
     use crate::store::Place;
@@ -281,6 +282,20 @@ mod tests {
         let handed: std::collections::BTreeSet<_> =
             to_many.wraps.iter().chain(&to_the_rest.wraps).map(|wrap| wrap.to).collect();
         assert_eq!(handed.len(), 102);
+    }
+
+    #[tokio::test]
+    async fn an_app_hands_out_no_chains() {
+        let (alice, _, _, chat) = three().await;
+
+        let refused = alice
+            .write(move |tx, own, rng| {
+                let (id, draft) = (MessageId::random(rng), Draft::other(HAND_OUT, vec![1]));
+                Ok(outbox::queue(tx, own, chat, id, &draft, crate::stage::NOW).unwrap_err().kind())
+            })
+            .await;
+
+        assert_eq!(refused, crate::error::Kind::ArgumentInvalid);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use chat_core::api::conversations::{MessagePage, Receipts};
 use chat_core::codec::{Bytes, Digest};
 use chat_core::envelope::{Envelope, Recipient, Suite, Wrap, WrapScheme};
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
-use chat_core::id::{ConversationId, DeviceId, MessageId};
+use chat_core::id::{ConversationId, DeviceAddress, DeviceId, MessageId};
 use chat_core::membership::{Allowed, Change, ConversationKind, Policy, Role};
 use chat_core::receipt::ReceiptKind;
 use chat_core::reject::RejectCode;
@@ -383,7 +383,8 @@ async fn a_wrap_for_a_device_nobody_has_is_stale() {
     let [alice, bob, _] = three(&relay).await;
     let chat = alice.direct(&bob).await;
     let mut message = alice.message(&chat, &[&bob]);
-    message.wraps[0].device = Some(DeviceId::from_bytes([9; 16]));
+    let removed = DeviceAddress { device: DeviceId::from_bytes([9; 16]), ..bob.device.address };
+    message.wraps[0].to = Recipient::Device(removed);
 
     let refused = alice.connect_idle().await.send_message(&message.seal()).await.unwrap_err();
 
