@@ -330,6 +330,9 @@ pub struct Content {
     /// stale list served to the sender is noticed.
     #[n(7)]
     pub sender_list: u32,
+    /// How long the body was, in bytes, before it was compressed; absent if it was not.
+    #[n(8)]
+    pub inflated_length: Option<u32>,
 }
 
 /// What is encrypted: content, and a signature where wraps do not show who sent it.

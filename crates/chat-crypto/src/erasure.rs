@@ -7,7 +7,7 @@
 //! | may be copied | why |
 //! |---|---|
 //! | `SecretBytes`, `AgreementSecret` | what ratchet states are made of |
-//! | ratchet and session states, their keys | a state is a value: the next one is made beside it and stored, then it is dropped |
+//! | states of ratchets, sessions and sender chains, their keys | a state is a value: the next one is made beside it and stored, then it is dropped |
 //! | `MessageSecret` | is wrapped for many, kept to wrap for one more, and shown to report a message |
 //! | `KeyringLock` | the next one is made beside it and stored with what it sealed |
 //! | `RecoveryPhrase` | is shown to the person while the account keeps it |

@@ -11,6 +11,7 @@
 //! | [`linking`] | a device more, by a code and seven emoji | `linking.md` |
 //! | [`emoji`] | 64 emoji of six bits each | `linking.md` §7 |
 //! | [`envelope`] | sealing and opening messages | `envelope.md` |
+//! | [`compression`] | of a body, at the app's word | `envelope.md` §2.1 |
 //! | [`padding`], [`wrap`] | the pieces of an envelope | `envelope.md` §4, §6 |
 //! | [`sender_chain`] | one wrap for a whole group | `sender-chains.md` |
 //! | [`prekey`], `handshake` | what others start sessions from, and PQXDH | `handshake.md` |
@@ -48,6 +49,7 @@
 mod aead;
 pub mod attachment;
 pub mod backup;
+pub mod compression;
 pub mod emoji;
 pub mod envelope;
 mod erasure;

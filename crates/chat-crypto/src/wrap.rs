@@ -165,7 +165,7 @@ pub(crate) struct Carried {
     pub(crate) list: u32,
 }
 
-erases!(Carried, Carried { secret, lists: _ } => { erased(secret) });
+erases!(Carried, Carried { secret, list: _ } => { erased(secret) });
 
 impl Carried {
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {

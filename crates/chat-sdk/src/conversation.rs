@@ -286,7 +286,7 @@ fn load(tx: &Transaction<'_>, id: ConversationId) -> Result<ConversationRow> {
 }
 
 pub(crate) async fn rename(hub: &Hub, id: ConversationId, title: String) -> Result<()> {
-    let draft = Draft { content: Content::Title(title), timer: None };
+    let draft = Draft::of(Content::Title(title));
     queue(hub, id, draft).await?;
     hub.emit(Event::Conversation { conversation: id });
     Ok(())

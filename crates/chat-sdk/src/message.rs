@@ -147,17 +147,42 @@ impl From<Expiry> for Timer {
 pub struct Draft {
     pub(crate) content: Content,
     pub(crate) timer: Option<Timer>,
+    pub(crate) compression: Compression,
+}
+
+/// Whether a body may be compressed before it is sealed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Compression {
+    /// It may not.
+    #[default]
+    Never,
+    /// The app has said that it may.
+    Allowed,
 }
 
 impl Draft {
     /// Words.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { content: Content::Text(text.into()), timer: None }
+        Self::of(Content::Text(text.into()))
     }
 
     /// Content of a kind that the app itself knows.
     pub fn other(kind: impl Into<String>, body: Vec<u8>) -> Self {
-        Self { content: Content::Unknown { kind: kind.into(), body }, timer: None }
+        Self::of(Content::Unknown { kind: kind.into(), body })
+    }
+
+    pub(crate) const fn of(content: Content) -> Self {
+        Self { content, timer: None, compression: Compression::Never }
+    }
+
+    /// The same, compressed if it is long and gets shorter.
+    ///
+    /// **Only for what one author wrote**, and nobody else had a hand in: whoever can put text
+    /// beside a secret finds the secret in the lengths. Not for quotes, forwards, previews, or what
+    /// a bot makes of what it was told.
+    #[must_use]
+    pub fn compressed(self) -> Self {
+        Self { compression: Compression::Allowed, ..self }
     }
 
     /// The same, to vanish; without this, the conversation's own timer applies, if it has one.

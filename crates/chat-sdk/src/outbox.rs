@@ -93,7 +93,7 @@ pub(crate) fn queue(
         deadline: None,
     };
     messages::insert(tx, &message)?;
-    outbox::push(tx, id, conversation)?;
+    outbox::push(tx, id, conversation, draft.compression)?;
     conversations::touch(tx, conversation, now)?;
     if let Content::Title(title) = &draft.content {
         conversations::set_title(

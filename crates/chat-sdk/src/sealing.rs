@@ -21,6 +21,7 @@ use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
 use chat_core::limits::FRAME_BYTES_MAX;
 use chat_core::membership::Membership;
 use chat_core::time::Timestamp;
+use chat_crypto::compression::deflated;
 use chat_crypto::envelope::{SealError, Sealed, seal};
 use chat_crypto::sender_chain::SendingChain;
 use chat_crypto::session::{Local, Sessions};
@@ -30,6 +31,7 @@ use rusqlite::Transaction;
 use crate::ageing::Age;
 use crate::context::Own;
 use crate::error::{Error, Kind, Result};
+use crate::message::Compression;
 use crate::recipients::{self, AccountRecipient, Audience, Bundles, DeviceRecipient, Recipients};
 use crate::store::conversations::{self, Standing};
 use crate::store::messages::{self, MessageRow};
@@ -84,7 +86,7 @@ pub(crate) fn advance(
         return Ok(Step::Send(oldest.message, Box::new(envelope)).into());
     }
     let message = messages::load(tx, oldest.message)?.ok_or(Kind::Internal)?;
-    match seal_message(tx, own, &message, bundles, now, rng) {
+    match seal_message(tx, own, &message, oldest.compression, bundles, now, rng) {
         Err(error) if is_about_this_message(&error) => {
             Ok(Step::Refused(message.id, error.kind()).into())
         }
@@ -104,6 +106,7 @@ fn seal_message(
     tx: &Transaction<'_>,
     own: &Own,
     message: &MessageRow,
+    compression: Compression,
     bundles: &Bundles,
     now: Timestamp,
     rng: &mut impl CryptoRng,
@@ -121,6 +124,10 @@ fn seal_message(
     let counted = counted(tx, message)?;
     let header = header(own, message, &row.membership, way.suite());
     let content = content(own, message, counted, sender_list)?;
+    let content = match compression {
+        Compression::Allowed => deflated(content),
+        Compression::Never => content,
+    };
     let signer = (header.suite == Suite::Signed).then_some(&*own.device);
     let mut sealed = seal(&header, &content, signer, rng).map_err(refused)?;
     let (advanced, chain) = wrap(&mut sealed, &way, now, rng)?;
@@ -273,6 +280,7 @@ fn content(
         kind: message.kind.clone(),
         body: Bytes::new(message.body.clone())?,
         sender_list,
+        inflated_length: None,
     })
 }
 

@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 use super::inner::Inner;
 use super::keys::PayloadKeys;
 use super::seal::signed_content;
+use crate::compression::inflated;
 use crate::keyring::Keyring;
 use crate::padding::unpad;
 use crate::prekey::PrekeySecrets;
@@ -80,7 +81,7 @@ pub struct Unwrapped {
 pub struct Opened {
     /// Where, when, from whom.
     pub header: Header,
-    /// What it says.
+    /// What it says, its body as it was before it was compressed.
     pub content: Content,
 }
 
@@ -200,6 +201,8 @@ pub fn open(
         && sender.address == header.sender
         && (content.kind == HAND_OUT) == (header.suite == Suite::HandOut);
     if consistent && is_from_sender(envelope, &header, sealed, sender, via) {
+        // The one step that may cost more than the message has bytes comes last.
+        let content = inflated(content).ok_or(OpenError::NotAuthentic)?;
         Ok(Opened { header, content })
     } else {
         Err(OpenError::NotAuthentic)

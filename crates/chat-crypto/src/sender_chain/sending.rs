@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::hand_out::HandOut;
 use super::link::Link;
 use super::{Audience, CHAIN_LIVES_FOR, MESSAGES_A_CHAIN, Owner, cipher, signed};
+use crate::erasure::{erased, erases};
 use crate::secret::SecretBytes;
 use crate::snapshot::{self, SnapshotError};
 use crate::wrap::MessageSecret;
@@ -163,6 +164,8 @@ impl SendingChain {
 /// The secret half of the chain's signing key; it erases itself when dropped.
 #[derive(Clone)]
 struct ChainSigner(SigningKey);
+
+erases!(ChainSigner, ChainSigner(signing) => { erased(signing) });
 
 impl ChainSigner {
     fn key(&self) -> SenderKey {

@@ -400,7 +400,7 @@ fn the_longest_wrap_fits() {
 
     let message = alice.says(&[0; CARRIED_BYTES]);
 
-    assert_eq!(message.len(), 2920);
+    assert_eq!(message.len(), 2916);
     assert!(message.len() <= WRAP_BYTES_MAX);
 }
 

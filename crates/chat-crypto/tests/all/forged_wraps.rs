@@ -173,6 +173,45 @@ fn a_ratchet_wrap_for_another_device_is_not_even_tried() {
     }
 }
 
+#[test]
+fn a_replayed_envelope_opens_once() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let (envelope, _) = deniable_envelope(&alice, &bob, b"hello");
+    let wrap = &envelope.wraps[0];
+
+    let first = unwrap(&envelope, wrap, &alice, &bob).unwrap();
+    let replayed = unwrap_for_device(
+        &envelope,
+        wrap,
+        &first.sessions,
+        &bob.local(),
+        &alice.certificate,
+        alice.keyring.identity().key(),
+        &[&bob.prekeys],
+        NOW,
+    );
+
+    assert_eq!(replayed.unwrap_err(), NOT_AUTHENTIC);
+}
+
+#[test]
+fn what_was_said_under_one_suite_is_not_said_under_another() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let genuine = signed_envelope(&alice, b"signed", WrapScheme::HpkeXwing, &[&bob]);
+    let secret = secret_of(&genuine, &bob);
+    let content = content(&alice, b"signed");
+
+    // Bob has the secret: he can seal the same words again, without what showed their sender.
+    for suite in [Suite::Deniable, Suite::Chained, Suite::HandOut] {
+        let forged = spec::seal(secret.as_bytes(), &header(&alice, suite), &content, None);
+        for via in [Via::Account, Via::Session(bob.address), Via::Chain(bob.address)] {
+            let refused = open(&forged, &secret, &alice.certificate, via);
+
+            assert_eq!(refused.unwrap_err(), NOT_AUTHENTIC, "{suite:?} by {via:?}");
+        }
+    }
+}
+
 fn secret_of(envelope: &Envelope, recipient: &Person) -> MessageSecret {
     unwrap_for_account(envelope, &envelope.wraps[0], &recipient.keyring, &mut rng(5)).unwrap().0
 }

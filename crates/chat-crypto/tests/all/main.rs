@@ -16,6 +16,7 @@ mod attachments;
 mod backups;
 mod chain_spec;
 mod collision;
+mod compressed;
 mod debug;
 mod emoji_page;
 mod envelopes;

@@ -129,6 +129,7 @@ pub(crate) fn content(sender: &Person, text: &[u8]) -> Content {
         kind: "text".to_owned(),
         body: Bytes::new(text.to_vec()).unwrap(),
         sender_list: SENDER_LIST,
+        inflated_length: None,
     }
 }
 

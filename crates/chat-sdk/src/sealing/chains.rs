@@ -134,6 +134,7 @@ fn seal_chain(
         kind: HAND_OUT.to_owned(),
         body,
         sender_list,
+        inflated_length: None,
     };
     Ok((message, seal(&header, &content, None, rng).map_err(refused)?))
 }

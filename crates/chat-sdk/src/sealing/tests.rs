@@ -41,6 +41,23 @@ async fn a_list_that_is_no_longer_the_newest_is_fetched_first() {
 }
 
 #[tokio::test]
+async fn text_is_compressed_only_when_the_app_says_so() {
+    let (alice, mut bob, chat) = alice_and_bob().await;
+    let text = "All happy families are alike. ".repeat(100);
+    let as_it_is = alice.says(chat, &text).await;
+    let plain = alice.seals(chat, &mut [&mut bob]).await.1;
+    alice.is_told(as_it_is, 1).await;
+
+    alice.says_with(chat, Draft::text(&*text).compressed()).await;
+    let short = alice.seals(chat, &mut []).await.1;
+
+    assert!(short.payload.len() < 600 && plain.payload.len() > 3_000);
+    for (sequence, envelope) in [(1, plain), (2, short)] {
+        assert_eq!(words(&bob.opens(sequence, &envelope).await), Some(text.clone()));
+    }
+}
+
+#[tokio::test]
 async fn every_attempt_sends_the_same_bytes_also_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alice.store");

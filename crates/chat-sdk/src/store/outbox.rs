@@ -15,6 +15,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::columns::blob;
 use crate::error::{Kind, Result};
+use crate::message::Compression;
 
 /// The oldest unsent message of a conversation.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct OutboxRow {
     pub message: MessageId,
     /// Where it goes.
     pub conversation: ConversationId,
+    /// Whether its body may be compressed.
+    pub(crate) compression: Compression,
     /// The sealed bytes, once there are some.
     pub envelope: Option<Envelope>,
     /// How many attempts have failed for a reason that may pass.
@@ -36,11 +39,16 @@ pub struct OutboxRow {
 /// # Errors
 ///
 /// [`Kind::StoreFailed`].
-pub fn push(tx: &Transaction<'_>, message: MessageId, conversation: ConversationId) -> Result<()> {
+pub(crate) fn push(
+    tx: &Transaction<'_>,
+    message: MessageId,
+    conversation: ConversationId,
+    compression: Compression,
+) -> Result<()> {
     tx.execute(
-        "INSERT INTO outbox (message, conversation, state, attempts, reseals)
-         VALUES (?1, ?2, 1, 0, 0)",
-        params![message.as_bytes(), conversation.as_bytes()],
+        "INSERT INTO outbox (message, conversation, state, compress, attempts, reseals)
+         VALUES (?1, ?2, 1, ?3, 0, 0)",
+        params![message.as_bytes(), conversation.as_bytes(), compression == Compression::Allowed],
     )?;
     Ok(())
 }
@@ -53,13 +61,18 @@ pub fn push(tx: &Transaction<'_>, message: MessageId, conversation: Conversation
 pub fn oldest(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Option<OutboxRow>> {
     let found = tx
         .prepare_cached(
-            "SELECT message, envelope, attempts, reseals FROM outbox
+            "SELECT message, envelope, compress, attempts, reseals FROM outbox
              WHERE conversation = ?1 ORDER BY place LIMIT 1",
         )?
         .query_row([conversation.as_bytes()], |row| {
             let row_of = OutboxRow {
                 message: blob(row, "message")?,
                 conversation,
+                compression: if row.get("compress")? {
+                    Compression::Allowed
+                } else {
+                    Compression::Never
+                },
                 envelope: None,
                 attempts: row.get("attempts")?,
                 reseals: row.get("reseals")?,

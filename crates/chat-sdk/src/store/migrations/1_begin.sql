@@ -143,6 +143,7 @@ CREATE TABLE outbox (
     conversation    BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
     state           INTEGER NOT NULL,  -- 1 queued, 2 sealed
     envelope        BLOB,              -- Envelope, CBOR: the bytes that every attempt sends
+    compress        INTEGER NOT NULL,  -- 1 if the app allows it
     attempts        INTEGER NOT NULL,  -- how many have failed for what may pass
     reseals         INTEGER NOT NULL,  -- how often the bytes were dropped
     CHECK ((state = 2) = (envelope IS NOT NULL))
