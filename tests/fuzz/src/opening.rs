@@ -10,14 +10,14 @@
 use std::sync::LazyLock;
 
 use chat_core::codec::{Bytes, Digest, from_bytes, to_bytes};
-use chat_core::envelope::{Content, Envelope, Header, ListNumbers, Suite, VERSION, WrapScheme};
+use chat_core::envelope::{Content, Envelope, Header, Suite, VERSION, WrapScheme};
 use chat_core::id::{ConversationId, MessageId};
 use chat_crypto::envelope::{Opened, Via, open, seal, unwrap_for_account, unwrap_for_device};
 use chat_crypto::session::Sessions;
 
 use crate::people::{ALICE, BOB, NOW, rng};
 
-const LISTS: ListNumbers = ListNumbers { recipient: 3, sender: 7 };
+const LIST: u32 = 3;
 const CONVERSATION: ConversationId = ConversationId::from_bytes([0xc0; 16]);
 /// Changes beyond these say nothing that fewer do not.
 const CHANGES_MAX: usize = 16;
@@ -52,8 +52,8 @@ fn everything_that_opens(envelope: &Envelope) -> Vec<Opened> {
     let sessions = Sessions::new(ALICE.address);
     let prekeys = BOB.prekeys();
     let by_wrap = |wrap| {
-        if let Ok((secret, lists)) = unwrap_for_account(envelope, wrap, &BOB.keyring, &mut rng(8)) {
-            assert_eq!(lists, LISTS, "nobody wrapped this");
+        if let Ok((secret, list)) = unwrap_for_account(envelope, wrap, &BOB.keyring, &mut rng(8)) {
+            assert_eq!(list, LIST, "nobody wrapped this");
             return open(envelope, &secret, &ALICE.certificate, Via::Account).ok();
         }
         let unwrapped = unwrap_for_device(
@@ -67,7 +67,7 @@ fn everything_that_opens(envelope: &Envelope) -> Vec<Opened> {
             NOW,
         )
         .ok()?;
-        assert_eq!(unwrapped.lists, LISTS, "nobody wrapped this");
+        assert_eq!(unwrapped.list, LIST, "nobody wrapped this");
         open(envelope, &unwrapped.secret, &ALICE.certificate, unwrapped.via).ok()
     };
     envelope.wraps.iter().filter_map(by_wrap).collect()
@@ -81,12 +81,12 @@ fn sealed_by(scheme: WrapScheme) -> Vec<u8> {
             .expect("the bundle is good");
         let mut sealed =
             seal(&header(Suite::Deniable), &content(), None, rng).expect("the content is short");
-        sealed.wrap_for_device(&sessions, LISTS, NOW, rng).expect("the session is new");
+        sealed.wrap_for_device(&sessions, LIST, NOW, rng).expect("the session is new");
         return to_bytes(&sealed.into_envelope());
     }
     let mut sealed = seal(&header(Suite::Signed), &content(), Some(&ALICE.device), rng)
         .expect("the content is short");
-    sealed.wrap_for_account(&BOB.envelope_keys, scheme, LISTS, rng).expect("Bob has such a key");
+    sealed.wrap_for_account(&BOB.envelope_keys, scheme, LIST, rng).expect("Bob has such a key");
     to_bytes(&sealed.into_envelope())
 }
 
@@ -113,6 +113,8 @@ fn content() -> Content {
         previous: Digest::ZERO,
         kind: "text".to_owned(),
         body: Bytes::new(b"only for bob".to_vec()).expect("it is short"),
+        sender_list: 7,
+        inflated_length: None,
     }
 }
 
