@@ -402,6 +402,7 @@ fn setup_on(relay: &TestRelay, store: Store, clock: &ManualClock) -> Setup {
         clock: Arc::new(clock.clone()),
         randomness: Randomness::system().unwrap(),
         hardening: CHEAP,
+        sessions_a_message_max: chat_core::limits::SESSIONS_A_MESSAGE_MAX,
     }
 }
 
