@@ -9,7 +9,7 @@ use chat_crypto::envelope::{
 };
 use chat_crypto::session::Sessions;
 
-use crate::people::{LISTS, NOW, Person, content, header, rng, signed_envelope};
+use crate::people::{LIST, NOW, Person, content, header, rng, signed_envelope};
 
 const NOT_AUTHENTIC: OpenError = OpenError::NotAuthentic;
 const HPKE: [WrapScheme; 2] = [WrapScheme::HpkeX25519, WrapScheme::HpkeXwing];
@@ -65,7 +65,7 @@ fn an_account_key_of_small_order_is_not_wrapped_for() {
         let (header, content) = (header(&alice, Suite::Signed), content(&alice, b"hello"));
         let mut sealed = seal(&header, &content, Some(&alice.device), &mut rng(5)).unwrap();
 
-        let refused = sealed.wrap_for_account(&keys, WrapScheme::HpkeX25519, LISTS, &mut rng(6));
+        let refused = sealed.wrap_for_account(&keys, WrapScheme::HpkeX25519, LIST, &mut rng(6));
 
         assert!(refused.is_err(), "{point}");
         assert_eq!(sealed.into_envelope().wraps.len(), 0);
@@ -152,7 +152,7 @@ fn deniable_envelope(sender: &Person, recipients: &[&Person]) -> Envelope {
     let mut sealed = seal(&header, &content(sender, b"hello"), None, &mut rng(5)).unwrap();
     for (seed, recipient) in (6..).zip(recipients) {
         let sessions = sender.start_with(recipient, seed);
-        sealed.wrap_for_device(&sessions, LISTS, NOW, &mut rng(seed)).unwrap();
+        sealed.wrap_for_device(&sessions, LIST, NOW, &mut rng(seed)).unwrap();
     }
     sealed.into_envelope()
 }
