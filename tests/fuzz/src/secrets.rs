@@ -64,7 +64,12 @@ pub fn recovery(bytes: &[u8]) {
         assert_eq!(words.split(' ').count(), WORDS);
         let read = RecoveryPhrase::parse(&words).expect("what we wrote can be read");
         assert_eq!(read.words(), words);
-        assert!(text.to_lowercase().split_whitespace().eq(words.split(' ')), "other words");
+        let typed = text.to_lowercase();
+        let all_tell = typed
+            .split_whitespace()
+            .zip(words.split(' '))
+            .all(|(typed, word)| typed == word || (typed.len() >= 4 && word.starts_with(typed)));
+        assert!(all_tell, "other words");
     }
 }
 

@@ -4,7 +4,7 @@
 //!  seeds ─┐
 //!  corpus ┼─▶ libFuzzer ─▶ found/<target>    in the target folder, kept from run to run
 //!         │       └──────▶ corpus/<target>/crash-…   a finding: the replay test fails from now on
-//!         └── smallest set that reaches as much ◀─ corpus and found
+//!         └── few inputs that reach as much ◀─ corpus and found
 //! ```
 //!
 //! Built with the nightly compiler: coverage of every edge, addresses checked, assertions on. What
@@ -125,7 +125,7 @@ impl Place {
         let _ = fs::remove_dir_all(&smallest);
         make_folder(&smallest)?;
         let mut merge = Command::new(&self.program);
-        merge.arg("-merge=1").arg(format!("-max_len={LENGTH_MAX}"));
+        merge.arg("-set_cover_merge=1").arg(format!("-max_len={LENGTH_MAX}"));
         merge.args([&smallest, &self.corpus, &self.found, &self.seeds]);
         run_quietly("libFuzzer's merge", &mut merge)?;
 
