@@ -5,9 +5,9 @@ use std::time::Duration;
 use chat_core::codec::Bytes;
 use chat_core::codec::{DecodeError, Digest};
 use chat_core::envelope::{
-    self, EnvelopeKeys, Expiry, ExpiryMode, SignedContent, Suite, Wrap, WrapScheme,
+    self, EnvelopeKeys, Expiry, ExpiryMode, Recipient, SignedContent, Suite, Wrap, WrapScheme,
 };
-use chat_core::id::{ConversationId, DeviceAddress, DeviceId, MessageId};
+use chat_core::id::{ConversationId, DeviceAddress, MessageId};
 use chat_core::key::{AgreementKey, XWingKey};
 use chat_core::limits::EXPIRY_MAX;
 use chat_core::signed::VerifyError;
@@ -27,7 +27,8 @@ fn only_ratchet_wraps_are_for_one_device() {
 fn a_wrap_is_for_one_device_or_for_every_device_of_an_account() {
     let (alice, bob) = (Person::new(1), Person::new(2));
     let for_a_device = wrap(alice.address(7));
-    let for_the_account = Wrap { device: None, ..wrap(alice.address(7)) };
+    let to = Recipient::Account(alice.account);
+    let for_the_account = Wrap { to, ..wrap(alice.address(7)) };
 
     assert!(for_a_device.is_for(alice.address(7)));
     assert!(!for_a_device.is_for(alice.address(8)));
@@ -92,8 +93,7 @@ fn envelope_keys_of_another_version_are_not_believed() {
 
 fn wrap(address: DeviceAddress) -> Wrap {
     Wrap {
-        account: address.account,
-        device: Some(DeviceId::from_bytes(*address.device.as_bytes())),
+        to: Recipient::Device(address),
         scheme: WrapScheme::Ratchet,
         epoch: 0,
         bytes: Bytes::new(vec![7]).unwrap(),
