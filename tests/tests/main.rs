@@ -1,6 +1,7 @@
 //! The stories.
 
 mod account;
+mod annotations;
 mod crash;
 mod durability;
 mod groups;

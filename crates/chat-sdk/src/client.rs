@@ -22,7 +22,7 @@ use crate::engine::{Engine, Order};
 use crate::error::{Kind, Result};
 use crate::event::{ConnectionState, Events};
 use crate::hub::Hub;
-use crate::message::Contact;
+use crate::message::{Contact, Message};
 use crate::store::{conversations, outbox};
 use crate::verification::{self, Trust};
 use crate::{account, expiry, membership, sync};
@@ -195,6 +195,16 @@ impl Client {
     pub async fn conversation(&self, id: ConversationId) -> Result<Conversation> {
         let row = self.hub.context.store.read(move |tx| conversations::load(tx, id)).await?;
         Ok(Conversation::new(Arc::clone(&self.hub), &row.ok_or(Kind::NotFound)?))
+    }
+
+    /// Messages of all conversations that have every word of `words`, or one that begins with it;
+    /// the newest first. Found in this device's store, which the relay has no part in.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn search(&self, words: &str, limit: u32) -> Result<Vec<Message>> {
+        conversation::search(&self.hub, words, None, limit).await
     }
 
     // ── what happens ────────────────────────────────────────────────────────────────────────────

@@ -1,32 +1,50 @@
 //! Content: what a message means, once it is open.
 //!
 //! ```text
-//!  kind      body (CBOR map)          what becomes of it
-//!  text      { 0: text }              a message people see
-//!  title     { 0: text }              the conversation's name, for its members only
-//!  …         kept as it came          a newer app wrote it; shown as "not supported" until then
+//!  kind        body (CBOR map)          what becomes of it
+//!  text        words, and around them   a message people see
+//!  title       the new name             the conversation's name, for its members only
+//!  reaction    message, emoji, set      shown with that message
+//!  edit        message, words           that message says this now
+//!  delete      message                  that message is gone for everybody
+//!  …           kept as it came          a newer app wrote it; shown as "not supported" until then
 //! ```
 //!
 //! A kind is never changed once released; a new meaning is a new kind. Normative:
-//! `docs/protocol/envelope.md` §7.
+//! `docs/protocol/content.md`.
 
+mod deletion;
+mod edit;
+mod reaction;
 mod text;
 mod title;
 
 use std::fmt;
 
-pub use self::text::TEXT_BYTES_MAX;
+use chat_core::id::{AccountId, MessageId};
+
+pub use self::edit::Edit;
+pub use self::reaction::{EMOJI_BYTES_MAX, Reaction};
+pub use self::text::{MENTIONS_MAX, TEXT_BYTES_MAX, Text};
 pub use self::title::TITLE_CHARS_MAX;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 
 /// What a message says.
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Content {
     /// Words.
-    Text(String),
+    Text(Text),
     /// A new name for the conversation; empty for none.
     Title(String),
+    /// An emoji on another message.
+    Reaction(Reaction),
+    /// Other words for another message.
+    Edit(Edit),
+    /// The end of another message.
+    Delete(MessageId),
+    /// What was here was deleted by who had sent it. Never travels.
+    Deleted,
     /// Something this version does not know; kept as it came.
     Unknown {
         /// What kind of thing.
@@ -44,6 +62,10 @@ impl Content {
         let known = match kind {
             text::KIND => text::decode(body).map(Self::Text),
             title::KIND => title::decode(body).map(Self::Title),
+            reaction::KIND => reaction::decode(body).map(Self::Reaction),
+            edit::KIND => edit::decode(body).map(Self::Edit),
+            deletion::KIND => deletion::decode(body).map(Self::Delete),
+            DELETED_KIND => Some(Self::Deleted),
             _ => None,
         };
         known.unwrap_or_else(|| Self::Unknown { kind: kind.to_owned(), body: body.to_vec() })
@@ -55,6 +77,10 @@ impl Content {
         match self {
             Self::Text(_) => text::KIND,
             Self::Title(_) => title::KIND,
+            Self::Reaction(_) => reaction::KIND,
+            Self::Edit(_) => edit::KIND,
+            Self::Delete(_) => deletion::KIND,
+            Self::Deleted => DELETED_KIND,
             Self::Unknown { kind, .. } => kind,
         }
     }
@@ -63,11 +89,16 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// [`Kind::TooLarge`](crate::Kind::TooLarge) beyond [`TEXT_BYTES_MAX`] or [`TITLE_CHARS_MAX`].
+    /// [`Kind::TooLarge`] beyond [`TEXT_BYTES_MAX`], [`MENTIONS_MAX`] or [`TITLE_CHARS_MAX`];
+    /// [`Kind::ArgumentInvalid`] for what is no emoji.
     pub fn to_body(&self) -> Result<Vec<u8>> {
         match self {
             Self::Text(text) => text::encode(text),
             Self::Title(title) => title::encode(title),
+            Self::Reaction(reaction) => reaction::encode(reaction),
+            Self::Edit(edit) => edit::encode(edit),
+            Self::Delete(of) => Ok(deletion::encode(*of)),
+            Self::Deleted => Err(Kind::ArgumentInvalid.into()),
             Self::Unknown { body, .. } => Ok(body.clone()),
         }
     }
@@ -76,7 +107,39 @@ impl Content {
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Text(text) => Some(&text.text),
+            _ => None,
+        }
+    }
+
+    /// The message that this is about, and is shown with, instead of being one itself.
+    pub(crate) fn target(&self) -> Option<MessageId> {
+        match self {
+            Self::Reaction(reaction) => Some(reaction.to),
+            Self::Edit(edit) => Some(edit.of),
+            Self::Delete(of) => Some(*of),
+            Self::Text(_) | Self::Title(_) | Self::Deleted | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// The first message of the thread it belongs to.
+    pub(crate) fn thread(&self) -> Option<MessageId> {
+        match self {
+            Self::Text(text) => text.thread,
+            _ => None,
+        }
+    }
+
+    /// Tells whether it mentions an account.
+    pub(crate) fn mentions(&self, account: AccountId) -> bool {
+        matches!(self, Self::Text(text) if text.mentions.contains(&account))
+    }
+
+    /// What a search finds it by: its words, be they the first or others.
+    pub(crate) fn words(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(&text.text),
+            Self::Edit(edit) => Some(&edit.text.text),
             _ => None,
         }
     }
@@ -89,6 +152,8 @@ impl fmt::Debug for Content {
     }
 }
 
+/// What stands in the store where a message was deleted.
+pub(crate) const DELETED_KIND: &str = "deleted";
 /// The kind of content that only renames the conversation, and is no message to look at.
 pub(crate) const TITLE_KIND: &str = title::KIND;
 
@@ -98,7 +163,23 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for content in [Content::Text("hällo".into()), Content::Title("Trip".into())] {
+        let message = MessageId::from_bytes([7; 16]);
+        let around = Text {
+            text: "and @you".into(),
+            mentions: vec![AccountId::from_bytes([1; 16])],
+            reply_to: Some(message),
+            thread: Some(MessageId::from_bytes([8; 16])),
+            forwarded: true,
+        };
+        for content in [
+            Content::Text(words("hällo")),
+            Content::Text(around.clone()),
+            Content::Title("Trip".into()),
+            Content::Reaction(Reaction::new(message, "👩🏽‍🚀", true)),
+            Content::Reaction(Reaction::new(message, "👍", false)),
+            Content::Edit(Edit::new(message, around)),
+            Content::Delete(message),
+        ] {
             let body = content.to_body().unwrap();
 
             assert_eq!(Content::read(content.kind(), &body), content);
@@ -125,20 +206,45 @@ mod tests {
         // {0: "hi", 9: true}
         let body = [0xa2, 0x00, 0x62, b'h', b'i', 0x09, 0xf5];
 
-        assert_eq!(Content::read("text", &body), Content::Text("hi".into()));
+        assert_eq!(Content::read("text", &body), Content::Text(words("hi")));
     }
 
     #[test]
     fn nothing_of_content_is_printed() {
-        assert_eq!(format!("{:?}", Content::Text("secret".into())), "Content(text, ..)");
+        assert_eq!(format!("{:?}", Content::Text(words("secret"))), "Content(text, ..)");
     }
 
     #[test]
     fn what_is_too_long_is_refused_before_it_is_sealed() {
-        let text = Content::Text("x".repeat(TEXT_BYTES_MAX + 1));
+        let text = Content::Text(words(&"x".repeat(TEXT_BYTES_MAX + 1)));
+        let mentions = vec![AccountId::from_bytes([1; 16]); MENTIONS_MAX + 1];
+        let crowd = Content::Text(Text { mentions, ..Text::default() });
         let title = Content::Title("x".repeat(TITLE_CHARS_MAX + 1));
 
         assert_eq!(text.to_body().unwrap_err().code(), "too_large");
         assert_eq!(title.to_body().unwrap_err().code(), "too_large");
+        assert_eq!(crowd.to_body().unwrap_err().code(), "too_large");
+    }
+
+    #[test]
+    fn what_is_no_emoji_is_refused_and_not_believed() {
+        for emoji in ["", "two words", "line\n", &"x".repeat(EMOJI_BYTES_MAX + 1)] {
+            let reaction = Reaction::new(MessageId::from_bytes([7; 16]), emoji, true);
+            let came = chat_core::codec::to_bytes(&reaction);
+
+            let refused = Content::Reaction(reaction).to_body();
+
+            assert_eq!(refused.unwrap_err().code(), "argument_invalid");
+            assert!(matches!(Content::read("reaction", &came), Content::Unknown { .. }));
+        }
+    }
+
+    #[test]
+    fn a_deleted_message_is_a_place_and_never_travels() {
+        assert_eq!(Content::Deleted.to_body().unwrap_err().code(), "argument_invalid");
+    }
+
+    fn words(text: &str) -> Text {
+        text.to_owned().into()
     }
 }

@@ -16,10 +16,11 @@ use crate::error::{Kind, Result};
 use crate::event::Event;
 use crate::hub::Hub;
 use crate::membership;
-use crate::message::{Contact, Draft, Message, Page};
+use crate::message::{Contact, Draft, Message, Page, Unseen};
 use crate::store::conversations::{self, ConversationRow, Standing};
 use crate::store::messages::{self, MessageRow};
-use crate::{outbox, receipts};
+use crate::store::timeline;
+use crate::{outbox, receipts, store};
 
 /// Most messages of a page.
 const PAGE_MAX: u32 = 1_000;
@@ -27,8 +28,8 @@ const PAGE_MAX: u32 = 1_000;
 /// A conversation; clones are the same one.
 #[derive(Clone)]
 pub struct Conversation {
-    hub: Arc<Hub>,
-    id: ConversationId,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) id: ConversationId,
     kind: ConversationKind,
 }
 
@@ -146,12 +147,33 @@ impl Conversation {
         let (id, now) = (self.id, self.hub.now());
         let page = Page { limit: page.limit.min(PAGE_MAX), ..page };
         let read = move |tx: &Transaction<'_>| {
-            messages::page(tx, id, page, now)?
+            timeline::page(tx, id, page, now)?
                 .into_iter()
                 .map(|row| Message::from_row(tx, row))
                 .collect()
         };
         self.hub.context.store.read(read).await
+    }
+
+    /// How much of it this account has not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn unseen(&self) -> Result<Unseen> {
+        let (id, now) = (self.id, self.hub.now());
+        self.hub.context.store.read(move |tx| timeline::unseen(tx, id, now)).await
+    }
+
+    /// Its messages that have every word of `words`, or one that begins with it; the newest first.
+    ///
+    /// Found in this device's store, which the relay has no part in.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::StoreFailed`].
+    pub async fn search(&self, words: &str, limit: u32) -> Result<Vec<Message>> {
+        search(&self.hub, words, Some(self.id), limit).await
     }
 
     /// One message, if it is here.
@@ -292,33 +314,26 @@ pub(crate) async fn rename(hub: &Hub, id: ConversationId, title: String) -> Resu
     Ok(())
 }
 
-async fn queue(hub: &Hub, id: ConversationId, draft: Draft) -> Result<MessageId> {
+pub(crate) async fn search(
+    hub: &Hub,
+    words: &str,
+    conversation: Option<ConversationId>,
+    limit: u32,
+) -> Result<Vec<Message>> {
+    let (words, limit, now) = (words.to_owned(), limit.min(PAGE_MAX), hub.now());
+    let read = move |tx: &Transaction<'_>| {
+        let found = store::search::find(tx, &words, conversation, limit, now)?;
+        found.into_iter().map(|row| Message::from_row(tx, row)).collect()
+    };
+    hub.context.store.read(read).await
+}
+
+pub(crate) async fn queue(hub: &Hub, id: ConversationId, draft: Draft) -> Result<MessageId> {
     let (own, now) = (hub.context.own.clone(), hub.now());
     let message = MessageId::random(&mut hub.context.rng());
     hub.context.store.write(move |tx| outbox::queue(tx, &own, id, message, &draft, now)).await?;
     hub.nudge.notify_one();
     Ok(message)
-}
-
-impl Message {
-    /// The message in a row, with its sender's name.
-    pub(crate) fn from_row(tx: &Transaction<'_>, row: MessageRow) -> Result<Self> {
-        Ok(Self {
-            id: row.id,
-            conversation: row.conversation,
-            sender: devices::contact(tx, row.sender.account)?,
-            device: row.sender.device,
-            content: Content::read(&row.kind, &row.body),
-            sent_at: row.sent_at,
-            sequence: row.sequence,
-            status: row.status,
-            failure: row.failure,
-            outgoing: row.outgoing,
-            timer: row.expiry.map(Into::into),
-            expires_at: row.deadline,
-            authenticity: row.suite.into(),
-        })
-    }
 }
 
 impl fmt::Debug for Conversation {

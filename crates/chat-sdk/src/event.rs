@@ -18,6 +18,8 @@ pub const EVENTS_MAX: usize = 1024;
 pub enum Event {
     /// A message has come, from somebody else or from another device of this account.
     Message(Message),
+    /// A message shows something else: it was edited, reacted to, or deleted by its sender.
+    Changed(Message),
     /// A message of this account has got further, or failed.
     Status {
         /// Where.

@@ -37,7 +37,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`client`], [`conversation`] | what an app calls |
-//! | [`message`], [`content`], [`event`] | what an app sees |
+//! | `annotating` | answers, reactions, edits, the end of a message |
+//! | [`message`], [`content`], [`event`], `timeline` | what an app sees |
 //! | [`error`] | the one error apps see |
 //! | [`builder`], [`account`] | registering, logging in, opening |
 //! | [`devices`], [`verification`], [`prekeys`], [`ageing`] | whose keys are whose, and how long they last |
@@ -53,6 +54,7 @@
 pub mod access;
 pub mod account;
 pub mod ageing;
+mod annotating;
 pub mod api;
 pub mod builder;
 pub mod client;
@@ -84,6 +86,7 @@ mod sending;
 mod stage;
 pub mod store;
 mod sync;
+mod timeline;
 pub mod transport;
 pub mod verification;
 
@@ -98,6 +101,8 @@ pub use crate::content::Content;
 pub use crate::conversation::{Conversation, Participant};
 pub use crate::error::{Error, Kind, Result};
 pub use crate::event::{ConnectionState, Event, Events, Warning};
-pub use crate::message::{Authenticity, Contact, Draft, Message, Page, Status, Timer};
+pub use crate::message::{
+    Authenticity, Contact, Draft, Message, Page, Reactions, Status, Timer, Unseen,
+};
 pub use crate::password::PasswordHardening;
 pub use crate::store::StoreKey;

@@ -8,7 +8,7 @@ use chat_core::limits::EXPIRY_MAX;
 use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 
-use crate::content::Content;
+use crate::content::{Content, Text};
 use crate::error::{Kind, Result};
 
 /// A message.
@@ -22,8 +22,12 @@ pub struct Message {
     pub sender: Contact,
     /// From which of their devices.
     pub device: DeviceId,
-    /// What it says.
+    /// What it says; after an edit, what it says now.
     pub content: Content,
+    /// When it was last edited, by its sender's clock.
+    pub edited_at: Option<Timestamp>,
+    /// The emoji on it, the one that came first first.
+    pub reactions: Vec<Reactions>,
     /// When, by the sender's clock.
     pub sent_at: Timestamp,
     /// Its place in the conversation; absent until the relay has accepted it.
@@ -48,6 +52,24 @@ impl Message {
     pub fn text(&self) -> Option<&str> {
         self.content.text()
     }
+}
+
+/// An emoji on a message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reactions {
+    /// Which.
+    pub emoji: String,
+    /// Who set it, the first one first.
+    pub by: Vec<Contact>,
+}
+
+/// How much of a conversation this account has not looked at.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Unseen {
+    /// How many messages of others.
+    pub messages: u64,
+    /// How many of these mention this account.
+    pub mentions: u64,
 }
 
 /// An account and its name.
@@ -163,7 +185,15 @@ pub(crate) enum Compression {
 impl Draft {
     /// Words.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::of(Content::Text(text.into()))
+        Self::of(Content::Text(text.into().into()))
+    }
+
+    /// The words of a message again, for another conversation; `None` if it has none. Who said them,
+    /// whom they mention and what they answer does not go with them.
+    #[must_use]
+    pub fn forward(message: &Message) -> Option<Self> {
+        let text = message.text()?.to_owned();
+        Some(Self::of(Content::Text(Text { text, forwarded: true, ..Text::default() })))
     }
 
     /// Content of a kind that the app itself knows.
@@ -185,6 +215,32 @@ impl Draft {
         Self { compression: Compression::Allowed, ..self }
     }
 
+    /// The same, as an answer to `message`.
+    #[must_use]
+    pub fn replying_to(self, message: MessageId) -> Self {
+        self.with(|text| text.reply_to = Some(message))
+    }
+
+    /// The same, in the thread that `first` began.
+    #[must_use]
+    pub fn in_thread(self, first: MessageId) -> Self {
+        self.with(|text| text.thread = Some(first))
+    }
+
+    /// The same, mentioning somebody; at most [`MENTIONS_MAX`](crate::content::MENTIONS_MAX) may be.
+    #[must_use]
+    pub fn mentioning(self, account: AccountId) -> Self {
+        self.with(|text| text.mentions.push(account))
+    }
+
+    /// Words alone have something around them.
+    fn with(mut self, change: impl FnOnce(&mut Text)) -> Self {
+        if let Content::Text(text) = &mut self.content {
+            change(text);
+        }
+        self
+    }
+
     /// The same, to vanish; without this, the conversation's own timer applies, if it has one.
     #[must_use]
     pub fn expiring(self, timer: Timer) -> Self {
@@ -197,19 +253,26 @@ impl Draft {
 pub struct Page {
     pub(crate) before: Option<MessageId>,
     pub(crate) limit: u32,
+    pub(crate) thread: Option<MessageId>,
 }
 
 impl Page {
     /// The newest `limit` messages.
     #[must_use]
     pub const fn latest(limit: u32) -> Self {
-        Self { before: None, limit }
+        Self { before: None, limit, thread: None }
     }
 
     /// The `limit` messages before `message`.
     #[must_use]
     pub const fn before(message: MessageId, limit: u32) -> Self {
-        Self { before: Some(message), limit }
+        Self { before: Some(message), limit, thread: None }
+    }
+
+    /// The same, of one thread only: its first message and what was said in it.
+    #[must_use]
+    pub const fn in_thread(self, first: MessageId) -> Self {
+        Self { thread: Some(first), ..self }
     }
 }
 

@@ -13,7 +13,7 @@
 use chat_core::codec::{Digest, from_bytes};
 use chat_core::device::DeviceCertificate;
 use chat_core::envelope::{Content as SealedContent, Envelope, Header, Suite, Wrap, WrapScheme};
-use chat_core::id::AccountId;
+use chat_core::id::{AccountId, MessageId};
 use chat_core::key::IdentityKey;
 use chat_core::receipt::Sequence;
 use chat_core::signed::Verified;
@@ -33,9 +33,9 @@ use crate::message::Status;
 use crate::outbox::{self, Progress};
 use crate::sealing::local;
 use crate::store::conversations::{self, ConversationRow};
-use crate::store::messages::{self, MessageRow};
+use crate::store::messages::{self, Links, MessageRow};
 use crate::store::tombstones::{self, Gone};
-use crate::store::{chains, cursors, sessions};
+use crate::store::{annotations, chains, cursors, sessions};
 use crate::{devices, expiry, prekeys};
 
 /// A delivery.
@@ -60,6 +60,8 @@ impl Arrival {
 pub(crate) struct Outcome {
     /// A message to look at.
     pub(crate) message: Option<MessageRow>,
+    /// A message that shows something else now.
+    pub(crate) changed: Option<MessageId>,
     /// The conversation has another name.
     pub(crate) renamed: bool,
     /// Our messages that got further: our own came back.
@@ -344,7 +346,8 @@ fn store(
     let named = header.membership_index.min(row.membership.index());
     conversations::raise_heard_index(tx, conversation, named)?;
 
-    let message = message_row(own, arrival, opened.content, now);
+    let content = Content::read(&opened.content.kind, &opened.content.body);
+    let message = message_row(own, arrival, opened.content, &content, now);
     if message.deadline.is_some_and(|deadline| deadline <= now) {
         let sequence = message.sequence;
         tombstones::bury(tx, conversation, message.id, sequence, Gone::Expired, now)?;
@@ -352,14 +355,40 @@ fn store(
     }
     messages::insert(tx, &message)?;
     conversations::touch(tx, conversation, now)?;
-    match Content::read(&message.kind, &message.body) {
-        Content::Title(title) => outcome.renamed = rename(tx, row, header, &title)?,
+    match &content {
+        Content::Title(title) => outcome.renamed = rename(tx, row, header, title)?,
+        content if content.target().is_some() => {
+            outcome.changed = annotate(tx, header, content, now)?;
+        }
+        _ if annotations::is_deleted(tx, &message)? => annotations::erase(tx, message.id, now)?,
         _ => outcome.message = Some(message),
     }
     Ok(outcome)
 }
 
-fn message_row(own: &Own, arrival: &Arrival, content: SealedContent, now: Timestamp) -> MessageRow {
+/// Lets an annotation take effect, if it may; tells on which message.
+fn annotate(
+    tx: &Transaction<'_>,
+    header: &Header,
+    content: &Content,
+    now: Timestamp,
+) -> Result<Option<MessageId>> {
+    // SECURITY: somebody else's edit or deletion is stored, so that it is known, and changes nothing.
+    let (conversation, sender) = (header.conversation, header.sender.account);
+    let target = annotations::target(tx, conversation, sender, content)?.map(|target| target.id);
+    if let (Content::Delete(_), Some(target)) = (content, target) {
+        annotations::erase(tx, target, now)?;
+    }
+    Ok(target)
+}
+
+fn message_row(
+    own: &Own,
+    arrival: &Arrival,
+    sealed: SealedContent,
+    content: &Content,
+    now: Timestamp,
+) -> MessageRow {
     let header = &arrival.header;
     let outgoing = header.sender.account == own.account();
     MessageRow {
@@ -367,19 +396,20 @@ fn message_row(own: &Own, arrival: &Arrival, content: SealedContent, now: Timest
         conversation: header.conversation,
         sender: header.sender,
         outgoing,
-        number: Some(content.number),
-        previous: Some(content.previous),
+        number: Some(sealed.number),
+        previous: Some(sealed.previous),
         named_index: Some(header.membership_index),
         sequence: Some(arrival.sequence),
         sent_at: header.sent_at,
         received_at: Some(arrival.at),
-        kind: content.kind,
-        body: content.body.into_vec(),
+        kind: sealed.kind,
+        body: sealed.body.into_vec(),
         suite: header.suite,
         status: if outgoing { Status::Sent } else { Status::Delivered },
         failure: None,
         expiry: header.expiry,
         deadline: expiry::deadline_once_accepted(header.expiry, arrival.at, now),
+        links: Links::of(content, own.account()),
     }
 }
 

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use chat_core::id::{ConversationId, MessageId};
-use chat_core::membership::ConversationKind;
+use chat_core::membership::{ConversationKind, Membership, Role};
 use chat_core::receipt::Sequence;
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::time::Timestamp;
@@ -27,8 +27,9 @@ use crate::error::{Kind, Result};
 use crate::expiry;
 use crate::message::{Draft, Status};
 use crate::store::conversations::{self, Standing};
-use crate::store::messages::{self, MessageRow};
-use crate::store::{chains, cursors, outbox};
+use crate::store::messages::{self, Links, MessageRow};
+use crate::store::tombstones::{self, Gone};
+use crate::store::{annotations, chains, cursors, outbox};
 
 /// How often a message is sealed anew before it counts as refused: somebody would have to change
 /// the membership as often between two attempts, or the relay lies.
@@ -63,16 +64,16 @@ pub(crate) fn queue(
     if draft.content.kind() == HAND_OUT {
         return Err(Kind::ArgumentInvalid.into());
     }
-    let renames = matches!(draft.content, Content::Title(_));
-    let is_direct = membership.kind() == ConversationKind::Direct;
-    if !membership.may_post(own.account())
-        || (renames && (is_direct || !membership.policy().rename.allows(role)))
-    {
-        return Err(Kind::Forbidden.into());
-    }
+    let target = annotations::target(tx, conversation, own.account(), &draft.content)?;
+    may_say(own, &row.membership, role, &draft.content, target.as_ref())?;
     let chosen = draft.timer.map(|timer| timer.to_expiry()).transpose()?;
-    // A name is not a message to look at, so it does not vanish either.
-    let expiry = if renames { None } else { chosen.or(membership.policy().timer) };
+    let expiry = match (&draft.content, &target) {
+        // A name is not a message to look at, so it does not vanish either.
+        (Content::Title(_), _) => None,
+        // What is said about a message does not outlive it at the relay.
+        (_, Some(target)) => target.expiry,
+        _ => chosen.or(membership.policy().timer),
+    };
     let message = MessageRow {
         id,
         conversation,
@@ -91,18 +92,51 @@ pub(crate) fn queue(
         failure: None,
         expiry,
         deadline: None,
+        links: Links::of(&draft.content, own.account()),
     };
     messages::insert(tx, &message)?;
     outbox::push(tx, id, conversation, draft.compression)?;
     conversations::touch(tx, conversation, now)?;
-    if let Content::Title(title) = &draft.content {
-        conversations::set_title(
-            tx,
-            conversation,
-            Some(title).filter(|t| !t.is_empty()).map(|t| &**t),
-        )?;
+    match &draft.content {
+        Content::Title(title) => {
+            let title = Some(&**title).filter(|title| !title.is_empty());
+            conversations::set_title(tx, conversation, title)?;
+        }
+        Content::Delete(of) => annotations::erase(tx, *of, now)?,
+        _ => {}
     }
     Ok(message)
+}
+
+/// What the conversation's rules and the message that is spoken of allow.
+fn may_say(
+    own: &Own,
+    membership: &Membership,
+    role: Role,
+    content: &Content,
+    target: Option<&MessageRow>,
+) -> Result<()> {
+    let renames = matches!(content, Content::Title(_));
+    let is_direct = membership.kind() == ConversationKind::Direct;
+    let may_rename = !is_direct && membership.policy().rename.allows(role);
+    if !membership.may_post(own.account()) || (renames && !may_rename) {
+        return Err(Kind::Forbidden.into());
+    }
+    if content.target().is_some() && target.is_none() {
+        return Err(Kind::NotFound.into());
+    }
+    Ok(())
+}
+
+/// Takes back a message of ours that was not sealed yet; tells whether that was possible.
+pub(crate) fn cancel(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    id: MessageId,
+    now: Timestamp,
+) -> Result<bool> {
+    Ok(outbox::is_unsealed(tx, conversation, id)?
+        && tombstones::bury(tx, conversation, id, None, Gone::Deleted, now)?)
 }
 
 /// Notes that the relay has a message of ours, at this place.

@@ -229,6 +229,18 @@ impl Person {
         .await
     }
 
+    /// Puts something into the outbox that may be refused.
+    pub(crate) async fn tries(
+        &self,
+        conversation: ConversationId,
+        draft: Draft,
+    ) -> Result<messages::MessageRow> {
+        let (own, id) = (self.own.clone(), MessageId::random(&mut self.randomness.rng()));
+        let queue =
+            move |tx: &Transaction<'_>| outbox::queue(tx, &own, conversation, id, &draft, NOW);
+        self.store.write(queue).await
+    }
+
     /// Makes one step with the oldest unsent message, with the bundles at hand.
     pub(crate) async fn step(&self, conversation: ConversationId, bundles: &Bundles) -> Step {
         self.step_at(conversation, bundles, NOW).await.step
@@ -364,7 +376,7 @@ pub(crate) async fn alice_and_bob() -> (Person, Person, ConversationId) {
 pub(crate) fn words(outcome: &Outcome) -> Option<String> {
     let row = outcome.message.as_ref()?;
     match Content::read(&row.kind, &row.body) {
-        Content::Text(text) => Some(text),
+        Content::Text(text) => Some(text.text),
         _ => None,
     }
 }

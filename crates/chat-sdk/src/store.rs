@@ -18,7 +18,9 @@
 //! | [`peers`] | `peers`: others' pinned identity keys and device lists |
 //! | [`sessions`] | `sessions`: ratchets, one row a device of somebody |
 //! | [`conversations`] | `conversations`, membership logs, what each device sent last |
-//! | [`messages`] | `messages`, `tombstones`: what was said, and what is gone |
+//! | [`messages`], [`tombstones`] | `messages`, `tombstones`: what was said, and what is gone |
+//! | [`annotations`], [`timeline`] | what was said about messages; messages to look at |
+//! | [`search`] | `search`: their words |
 //! | [`outbox`] | `outbox`: what is to be sent |
 //! | [`cursors`], [`receipts`] | how far we are, and how far others are |
 //!
@@ -26,6 +28,7 @@
 //! Absent: a wasm executor; on the web the same closures will run in a worker of their own.
 
 pub mod account;
+pub mod annotations;
 pub mod chains;
 mod columns;
 mod connection;
@@ -38,8 +41,10 @@ pub mod peers;
 pub mod prekeys;
 pub mod receipts;
 pub mod schema;
+pub mod search;
 pub mod sessions;
 mod thread;
+pub mod timeline;
 pub mod tombstones;
 
 use std::fmt;

@@ -268,6 +268,9 @@ impl Applied {
         if let Some(row) = outcome.message {
             self.events.push(Event::Message(Message::from_row(tx, row)?));
         }
+        if let Some(row) = outcome.changed.map(|id| messages::load(tx, id)).transpose()?.flatten() {
+            self.events.push(Event::Changed(Message::from_row(tx, row)?));
+        }
         self.progress(tx, outcome.progress)
     }
 

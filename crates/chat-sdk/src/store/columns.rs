@@ -20,6 +20,20 @@ where
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, Type::Blob, error.into()))
 }
 
+/// Reads a blob column as an id, key or digest, if there is something in it.
+///
+/// # Errors
+///
+/// As [`blob`].
+pub(super) fn optional_blob<T>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>>
+where
+    T: for<'a> TryFrom<&'a [u8], Error = DecodeError>,
+{
+    let index = row.as_ref().column_index(column)?;
+    let is_absent = row.get_ref(index)?.data_type() == Type::Null;
+    if is_absent { Ok(None) } else { blob(row, column).map(Some) }
+}
+
 /// A moment as a column holds it.
 #[must_use]
 pub fn millis(at: Timestamp) -> i64 {

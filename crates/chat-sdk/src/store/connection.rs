@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::key::StoreKey;
+use super::search;
 use crate::error::{Kind, Result};
 
 /// How long a transaction waits for another process's.
@@ -33,13 +34,16 @@ pub(super) fn open_file(path: &Path, key: &StoreKey) -> Result<Connection> {
     connection.execute_batch("PRAGMA cipher_memory_security = ON")?;
     // The first read shows whether the key fits.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    connection.execute_batch(SETTINGS)?;
-    Ok(connection)
+    settled(connection)
 }
 
 pub(super) fn open_memory() -> Result<Connection> {
-    let connection = Connection::open_in_memory()?;
+    settled(Connection::open_in_memory()?)
+}
+
+fn settled(connection: Connection) -> Result<Connection> {
     connection.execute_batch(SETTINGS)?;
+    search::add_function(&connection)?;
     Ok(connection)
 }
 

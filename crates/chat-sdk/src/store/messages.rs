@@ -10,10 +10,10 @@ use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
-use super::columns::{blob, millis, timestamp};
-use crate::content::TITLE_KIND;
+use super::columns::{blob, millis, optional_blob, timestamp};
+use crate::content::Content;
 use crate::error::Result;
-use crate::message::{Page, Status};
+use crate::message::Status;
 
 /// A message as it is stored.
 #[derive(Clone, Eq, PartialEq)]
@@ -52,6 +52,31 @@ pub struct MessageRow {
     pub expiry: Option<Expiry>,
     /// When it vanishes, once the timer runs.
     pub deadline: Option<Timestamp>,
+    /// What it refers to.
+    pub links: Links,
+}
+
+/// What a message refers to, in columns of its own so that it can be found by it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Links {
+    /// The message that a reaction, an edit or a deletion is about.
+    pub target: Option<MessageId>,
+    /// The first message of its thread.
+    pub thread: Option<MessageId>,
+    /// Whether its words name this account.
+    pub mentions_us: bool,
+}
+
+impl Links {
+    /// What content refers to, in the eyes of the account `ours`.
+    #[must_use]
+    pub fn of(content: &Content, ours: AccountId) -> Self {
+        Self {
+            target: content.target(),
+            thread: content.thread(),
+            mentions_us: content.mentions(ours),
+        }
+    }
 }
 
 impl std::fmt::Debug for MessageRow {
@@ -73,9 +98,9 @@ pub fn insert(tx: &Transaction<'_>, message: &MessageRow) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO messages (id, conversation, sender_account, sender_device, outgoing, number,
             previous, named_index, sequence, sent_at, received_at, kind, body, authenticity, status,
-            failure, expiry_mode, expiry_ms, deadline)
+            failure, expiry_mode, expiry_ms, deadline, target, thread, mentions_us)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-            ?19)",
+            ?19, ?20, ?21, ?22)",
     )?
     .execute(params![
         message.id.as_bytes(),
@@ -97,6 +122,9 @@ pub fn insert(tx: &Transaction<'_>, message: &MessageRow) -> Result<()> {
         message.expiry.map(|expiry| mode_number(expiry.mode)),
         message.expiry.map(|expiry| number(expiry.after_ms)),
         message.deadline.map(millis),
+        message.links.target.as_ref().map(MessageId::as_bytes),
+        message.links.thread.as_ref().map(MessageId::as_bytes),
+        message.links.mentions_us,
     ])?;
     Ok(())
 }
@@ -127,53 +155,6 @@ pub fn is_known(tx: &Transaction<'_>, id: MessageId) -> Result<bool> {
         )?
         .query_row([id.as_bytes()], |row| row.get(0))?;
     Ok(known)
-}
-
-/// A page of a conversation's messages to look at, oldest first, without those whose time is over.
-///
-/// # Errors
-///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn page(
-    tx: &Transaction<'_>,
-    conversation: ConversationId,
-    page: Page,
-    now: Timestamp,
-) -> Result<Vec<MessageRow>> {
-    // Absent in the log: after everything that is there.
-    let unplaced = i64::MAX;
-    let before: Option<(i64, i64)> = match page.before {
-        None => None,
-        Some(id) => tx
-            .query_row(
-                "SELECT ifnull(sequence, ?2), place FROM messages WHERE id = ?1",
-                params![id.as_bytes(), unplaced],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()?,
-    };
-    let (sequence, place) = before.unwrap_or((i64::MAX, i64::MAX));
-    let mut statement = tx.prepare_cached(
-        "SELECT * FROM messages
-         WHERE conversation = ?1 AND kind <> ?2 AND (deadline IS NULL OR deadline > ?3)
-            AND (ifnull(sequence, ?4), place) < (?5, ?6)
-         ORDER BY ifnull(sequence, ?4) DESC, place DESC LIMIT ?7",
-    )?;
-    let rows = statement.query_map(
-        params![
-            conversation.as_bytes(),
-            TITLE_KIND,
-            millis(now),
-            unplaced,
-            sequence,
-            place,
-            page.limit
-        ],
-        read,
-    )?;
-    let mut messages = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    messages.reverse();
-    Ok(messages)
 }
 
 /// Notes what sealing decided.
@@ -363,9 +344,8 @@ pub fn conversations_awaiting_receipts(tx: &Transaction<'_>) -> Result<Vec<Conve
 
 // ── columns ─────────────────────────────────────────────────────────────────────────────────────
 
-fn read(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let optional = |column: &str| row.get::<_, Option<i64>>(column).map(|n| n.map(unsigned));
-    let previous: Option<Vec<u8>> = row.get("previous")?;
     let mode: Option<i64> = row.get("expiry_mode")?;
     let after_ms = optional("expiry_ms")?;
     Ok(MessageRow {
@@ -377,7 +357,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         },
         outgoing: row.get("outgoing")?,
         number: optional("number")?,
-        previous: if previous.is_some() { Some(blob(row, "previous")?) } else { None },
+        previous: optional_blob(row, "previous")?,
         named_index: optional("named_index")?,
         sequence: optional("sequence")?,
         sent_at: timestamp(row.get("sent_at")?),
@@ -396,6 +376,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
             after_ms,
         }),
         deadline: row.get::<_, Option<i64>>("deadline")?.map(timestamp),
+        links: Links {
+            target: optional_blob(row, "target")?,
+            thread: optional_blob(row, "thread")?,
+            mentions_us: row.get("mentions_us")?,
+        },
     })
 }
 

@@ -53,6 +53,26 @@ pub(crate) fn push(
     Ok(())
 }
 
+/// Tells whether a message waits and no bytes of it exist that could be on their way.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn is_unsealed(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    message: MessageId,
+) -> Result<bool> {
+    // Bytes that were dropped may have left before they were.
+    let is_unsealed = tx.query_row(
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE message = ?1 AND conversation = ?2
+            AND state = 1 AND reseals = 0)",
+        params![message.as_bytes(), conversation.as_bytes()],
+        |row| row.get(0),
+    )?;
+    Ok(is_unsealed)
+}
+
 /// The oldest message of a conversation that is not sent.
 ///
 /// # Errors

@@ -15,11 +15,11 @@ use crate::error::Result;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Gone {
     /// Its timer ended.
-    Expired,
-    /// The relay said that it is deleted.
-    Deleted,
+    Expired = 1,
+    /// Its sender, or the relay after its timer, deleted it.
+    Deleted = 2,
     /// It could not be opened, or not be believed.
-    Unreadable,
+    Unreadable = 3,
 }
 
 /// Messages whose time is over.
@@ -46,7 +46,8 @@ pub fn next_deadline(tx: &Transaction<'_>) -> Result<Option<Timestamp>> {
     Ok(next.map(timestamp))
 }
 
-/// Erases a message, if it is here, and remembers that it was; tells whether it was here.
+/// Erases a message, if it is here, with what was said about it, and remembers that it was; tells
+/// whether it was here.
 ///
 /// # Errors
 ///
@@ -59,16 +60,42 @@ pub fn bury(
     reason: Gone,
     now: Timestamp,
 ) -> Result<bool> {
-    let reason = match reason {
-        Gone::Expired => 1,
-        Gone::Deleted => 2,
-        Gone::Unreadable => 3,
-    };
+    bury_annotations(tx, id, reason, now)?;
     tx.execute(
         "INSERT OR IGNORE INTO tombstones (message, conversation, sequence, reason, at)
          VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![id.as_bytes(), conversation.as_bytes(), sequence.map(number), reason, millis(now)],
+        params![
+            id.as_bytes(),
+            conversation.as_bytes(),
+            sequence.map(number),
+            reason as i64,
+            millis(now)
+        ],
     )?;
     let erased = tx.execute("DELETE FROM messages WHERE id = ?1", [id.as_bytes()])?;
     Ok(erased == 1)
+}
+
+/// Erases the edits of a message and the reactions to it, and remembers that they were.
+///
+/// A deletion stays: it is what the message is gone by.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn bury_annotations(
+    tx: &Transaction<'_>,
+    id: MessageId,
+    reason: Gone,
+    now: Timestamp,
+) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO tombstones (message, conversation, sequence, reason, at)
+         SELECT id, conversation, sequence, ?2, ?3 FROM messages
+         WHERE target = ?1 AND kind <> 'delete'",
+    )?
+    .execute(params![id.as_bytes(), reason as i64, millis(now)])?;
+    tx.prepare_cached("DELETE FROM messages WHERE target = ?1 AND kind <> 'delete'")?
+        .execute([id.as_bytes()])?;
+    Ok(())
 }

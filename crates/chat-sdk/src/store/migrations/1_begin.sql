@@ -128,13 +128,44 @@ CREATE TABLE messages (
     expiry_mode    INTEGER,           -- ExpiryMode
     expiry_ms      INTEGER,
     deadline       INTEGER,           -- set once the timer runs
-    seen_at        INTEGER            -- when this account saw it
+    seen_at        INTEGER,           -- when this account saw it
+    target         BLOB,              -- the message that a reaction, an edit or a deletion is about
+    thread         BLOB,              -- the first message of its thread
+    mentions_us    INTEGER NOT NULL   -- 1 if its words name this account
 ) STRICT;
 -- Not unique: a relay that gives one sequence twice must not stop anything.
 CREATE INDEX messages_by_sequence ON messages (conversation, sequence)
     WHERE sequence IS NOT NULL;
 CREATE INDEX messages_by_conversation ON messages (conversation, place);
+CREATE INDEX messages_by_target ON messages (target) WHERE target IS NOT NULL;
+CREATE INDEX messages_by_thread ON messages (thread) WHERE thread IS NOT NULL;
+CREATE INDEX messages_unseen ON messages (conversation) WHERE outgoing = 0 AND seen_at IS NULL;
 CREATE INDEX messages_by_deadline ON messages (deadline) WHERE deadline IS NOT NULL;
+
+-- The words of messages and of edits, to be searched; only the index is kept, not the words again.
+-- `secure-delete`: what is taken out is overwritten, and not left behind until a merge.
+CREATE VIRTUAL TABLE search USING fts5 (
+    words, content = '', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+);
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+
+-- `words_of` is the store's own function: the words of a content, absent if it has none.
+CREATE TRIGGER search_learns AFTER INSERT ON messages
+WHEN words_of(new.kind, new.body) IS NOT NULL BEGIN
+    INSERT INTO search (rowid, words) VALUES (new.place, words_of(new.kind, new.body));
+END;
+CREATE TRIGGER search_forgets AFTER DELETE ON messages
+WHEN words_of(old.kind, old.body) IS NOT NULL BEGIN
+    INSERT INTO search (search, rowid, words)
+    VALUES ('delete', old.place, words_of(old.kind, old.body));
+END;
+CREATE TRIGGER search_relearns AFTER UPDATE OF kind, body ON messages
+WHEN words_of(old.kind, old.body) IS NOT NULL BEGIN
+    INSERT INTO search (search, rowid, words)
+    VALUES ('delete', old.place, words_of(old.kind, old.body));
+    INSERT INTO search (rowid, words)
+    SELECT new.place, words_of(new.kind, new.body) WHERE words_of(new.kind, new.body) IS NOT NULL;
+END;
 
 -- What is to be sent; the order within a conversation is the order of `place`.
 CREATE TABLE outbox (

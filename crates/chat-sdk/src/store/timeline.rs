@@ -1,0 +1,87 @@
+//! Messages to look at, page by page, and how many of them nobody looked at yet.
+//!
+//! A name for the conversation, and what is said about a message, are not looked at by themselves.
+
+use chat_core::id::ConversationId;
+use chat_core::time::Timestamp;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+use super::columns::millis;
+use super::messages::{MessageRow, read, unsigned};
+use crate::content::TITLE_KIND;
+use crate::error::Result;
+use crate::message::{Page, Unseen};
+
+/// Absent in the log: after everything that is there.
+const UNPLACED: i64 = i64::MAX;
+
+/// A page of a conversation's messages, oldest first, without those whose time is over.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn page(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    page: Page,
+    now: Timestamp,
+) -> Result<Vec<MessageRow>> {
+    let before: Option<(i64, i64)> = match page.before {
+        None => None,
+        Some(id) => tx
+            .query_row(
+                "SELECT ifnull(sequence, ?2), place FROM messages WHERE id = ?1",
+                params![id.as_bytes(), UNPLACED],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?,
+    };
+    let (sequence, place) = before.unwrap_or((i64::MAX, i64::MAX));
+    let mut statement = tx.prepare_cached(
+        "SELECT * FROM messages
+         WHERE conversation = ?1 AND kind <> ?2 AND target IS NULL
+            AND (deadline IS NULL OR deadline > ?3)
+            AND (ifnull(sequence, ?4), place) < (?5, ?6)
+            AND (?8 IS NULL OR thread = ?8 OR id = ?8)
+         ORDER BY ifnull(sequence, ?4) DESC, place DESC LIMIT ?7",
+    )?;
+    let rows = statement.query_map(
+        params![
+            conversation.as_bytes(),
+            TITLE_KIND,
+            millis(now),
+            UNPLACED,
+            sequence,
+            place,
+            page.limit,
+            page.thread.as_ref().map(|thread| thread.as_bytes()),
+        ],
+        read,
+    )?;
+    let mut messages = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    messages.reverse();
+    Ok(messages)
+}
+
+/// How many of others' messages were not looked at.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn unseen(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    now: Timestamp,
+) -> Result<Unseen> {
+    let unseen = tx
+        .prepare_cached(
+            "SELECT count(*), count(*) FILTER (WHERE mentions_us) FROM messages
+             WHERE conversation = ?1 AND outgoing = 0 AND seen_at IS NULL
+                AND target IS NULL AND kind NOT IN (?2, 'deleted')
+                AND (deadline IS NULL OR deadline > ?3)",
+        )?
+        .query_row(params![conversation.as_bytes(), TITLE_KIND, millis(now)], |row| {
+            Ok(Unseen { messages: unsigned(row.get(0)?), mentions: unsigned(row.get(1)?) })
+        })?;
+    Ok(unseen)
+}
