@@ -1,6 +1,6 @@
 //! What people say about messages: answers, emoji, other words, the end; and finding messages.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use chat_core::id::MessageId;
 use chat_sdk::content::Content;

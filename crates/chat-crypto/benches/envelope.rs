@@ -86,7 +86,7 @@ fn sender_chain(alice: &Person) {
     let held = ReceivingChains::new(people::CONVERSATION, alice.address)
         .accept(&chain.hand_out(audience), NOW)
         .unwrap();
-    row("envelope on a sender chain, for any number of devices", 1_000, || {
+    row("envelope on a sender chain, for any number of devices", 1_000, None, || {
         let mut sealed = sealed(alice, Suite::Chained);
         black_box(sealed.wrap_by_chain(&chain).unwrap());
         sealed.into_envelope()
@@ -98,11 +98,11 @@ fn sender_chain(alice: &Person) {
         (sealed.into_envelope(), chain)
     };
     let (first, next) = message(&chain);
-    row("opened by one of them", 1_000, || open_on_chain(&first, alice, &held));
+    row("opened by one of them", 1_000, None, || open_on_chain(&first, alice, &held));
     let late = (1..100).fold(next, |chain, _| message(&chain).1);
     let (late, _) = message(&late);
-    row("opened after a gap of 100 messages", 200, || open_on_chain(&late, alice, &held));
-    row("a sender chain begun and handed out, before wrapping", 1_000, || {
+    row("opened after a gap of 100 messages", 200, None, || open_on_chain(&late, alice, &held));
+    row("a sender chain begun and handed out, before wrapping", 1_000, None, || {
         chain.replaced(NOW, &mut rng(4)).hand_out(audience)
     });
 }

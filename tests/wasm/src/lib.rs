@@ -10,7 +10,7 @@
 //! The test binaries are those that run natively. In a browser there is no test harness of the
 //! standard library that could say anything, so `#[test]` means another attribute there: the
 //! binaries take [`test`] from here with `#[macro_use(test)]`. And there are no files: whoever
-//! needs one asks [`read`].
+//! needs one asks `read`.
 //!
 //! Empty on every other target.
 #![cfg(target_arch = "wasm32")]

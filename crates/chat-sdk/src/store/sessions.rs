@@ -16,7 +16,7 @@ use crate::error::{Kind, Result};
 ///
 /// # Errors
 ///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed), also if the row holds another device's.
+/// [`Kind::StoreFailed`], also if the row holds another device's.
 pub fn load(tx: &Transaction<'_>, theirs: DeviceAddress) -> Result<Sessions> {
     let snapshot: Option<Vec<u8>> = tx
         .prepare_cached("SELECT snapshot FROM sessions WHERE account = ?1 AND device = ?2")?
@@ -32,7 +32,7 @@ pub fn load(tx: &Transaction<'_>, theirs: DeviceAddress) -> Result<Sessions> {
 ///
 /// # Errors
 ///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+/// [`Kind::StoreFailed`].
 pub fn quiet_since(tx: &Transaction<'_>, before: Timestamp) -> Result<Vec<DeviceAddress>> {
     let mut statement =
         tx.prepare_cached("SELECT account, device FROM sessions WHERE updated_at < ?1")?;
@@ -46,7 +46,7 @@ pub fn quiet_since(tx: &Transaction<'_>, before: Timestamp) -> Result<Vec<Device
 ///
 /// # Errors
 ///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+/// [`Kind::StoreFailed`].
 pub fn save(tx: &Transaction<'_>, sessions: &Sessions, now: Timestamp) -> Result<()> {
     let theirs = sessions.theirs();
     tx.prepare_cached(
@@ -67,7 +67,7 @@ pub fn save(tx: &Transaction<'_>, sessions: &Sessions, now: Timestamp) -> Result
 ///
 /// # Errors
 ///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+/// [`Kind::StoreFailed`].
 pub fn devices(tx: &Transaction<'_>, account: AccountId) -> Result<Vec<DeviceAddress>> {
     let mut statement =
         tx.prepare_cached("SELECT device FROM sessions WHERE account = ?1 ORDER BY device")?;
@@ -81,7 +81,7 @@ pub fn devices(tx: &Transaction<'_>, account: AccountId) -> Result<Vec<DeviceAdd
 ///
 /// # Errors
 ///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+/// [`Kind::StoreFailed`].
 pub fn forget(tx: &Transaction<'_>, theirs: DeviceAddress) -> Result<()> {
     tx.execute(
         "DELETE FROM sessions WHERE account = ?1 AND device = ?2",
@@ -94,7 +94,7 @@ pub fn forget(tx: &Transaction<'_>, theirs: DeviceAddress) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+/// [`Kind::StoreFailed`].
 pub fn forget_account(tx: &Transaction<'_>, account: AccountId) -> Result<()> {
     tx.execute("DELETE FROM sessions WHERE account = ?1", [account.as_bytes()])?;
     Ok(())

@@ -49,7 +49,7 @@ fn sender_chains_are_as_written() {
             "epoch": keys.epoch,
             "hand_out": hex(&*body),
             "signing_seed": hex(signer.as_bytes()),
-            "verifying_key": hex(&*keys.key),
+            "verifying_key": hex(*keys.key),
             "chain_id": hex(id.as_bytes()),
             "messages": messages,
         }));
@@ -103,7 +103,7 @@ fn one(
     let (next, message_key) = keys.step();
     messages.push(json!({
         "number": keys.index,
-        "link": hex(&*keys.link),
+        "link": hex(*keys.link),
         "message_key": hex(message_key),
         "secret": hex(secret),
         "envelope_cbor": hex(to_bytes(&envelope)),
