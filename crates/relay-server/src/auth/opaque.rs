@@ -160,6 +160,9 @@ impl Opaque {
 }
 
 #[cfg(test)]
+mod official;
+
+#[cfg(test)]
 mod tests {
     use opaque_ke::argon2::{Algorithm, Argon2, Params, Version};
     use opaque_ke::{
