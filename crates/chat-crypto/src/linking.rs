@@ -59,6 +59,17 @@
 //! }
 //! ```
 
+/// A `Debug` that gives the name alone: what these hold is secret.
+macro_rules! unprinted {
+    ($($name:ident),*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    )*};
+}
+
 mod channel;
 mod code;
 mod existing_device;

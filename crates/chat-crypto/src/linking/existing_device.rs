@@ -7,8 +7,6 @@
 //! Absent: publishing the list, and what to do when another device was faster.
 //! Normative: `docs/protocol/linking.md` §6.
 
-use std::fmt;
-
 use chat_core::codec::from_bytes;
 use chat_core::device::{self, AccountDevices, DeviceCertificate};
 use chat_core::id::DeviceAddress;
@@ -155,16 +153,6 @@ impl Admitted {
         self.channel.open(Step::Receipt, receipt, now)?;
         Ok(self.certificate)
     }
-}
-
-macro_rules! unprinted {
-    ($($name:ident),*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(..)"))
-            }
-        }
-    )*};
 }
 
 unprinted!(Confirmed, Candidate, Admitted);

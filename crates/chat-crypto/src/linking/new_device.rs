@@ -7,8 +7,6 @@
 //!
 //! Normative: `docs/protocol/linking.md` §6.
 
-use std::fmt;
-
 use chat_core::codec::{Bytes, Digest, List, to_bytes};
 use chat_core::device::{AccountDevices, DeviceCertificate};
 use chat_core::envelope::WrapScheme;
@@ -220,16 +218,6 @@ impl Admission {
         let lock = KeyringLock::from_snapshot(state.lock)?;
         Ok(Self { certificate, identity_key, lock, list, list_digest })
     }
-}
-
-macro_rules! unprinted {
-    ($($name:ident),*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(..)"))
-            }
-        }
-    )*};
 }
 
 unprinted!(Introduced, Admission);

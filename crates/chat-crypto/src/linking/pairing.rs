@@ -283,7 +283,7 @@ fn export(
     Ok(secret.into())
 }
 
-macro_rules! unprinted {
+macro_rules! unprinted_on_any_side {
     ($($name:ident),*) => {$(
         impl<S> fmt::Debug for $name<S> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -293,4 +293,4 @@ macro_rules! unprinted {
     )*};
 }
 
-unprinted!(Showing, Answered, Comparing);
+unprinted_on_any_side!(Showing, Answered, Comparing);

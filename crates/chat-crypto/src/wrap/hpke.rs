@@ -69,11 +69,8 @@ pub(crate) fn open<K: Kem>(
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
-    use rand_core::{TryCryptoRng, TryRng};
-
     use super::*;
+    use crate::official::{Tape, hex};
 
     /// RFC 9180, appendix A.1.1 in its inputs, with AES-256-GCM in place of AES-128-GCM: the KEM
     /// part, `enc`, is the appendix's own.
@@ -82,7 +79,7 @@ mod tests {
         let ikm_e = hex("7268600d403fce431561aef583ee1613527cff655c1343f29812e66706df3234");
         let recipient = hex("3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d");
         let info = hex("4f6465206f6e2061204772656369616e2055726e");
-        let mut rng = Tape(ikm_e);
+        let mut rng = Tape::new(&ikm_e);
 
         let wrap = seal::<X25519>(&recipient, &info, b"aad", b"plaintext", &mut rng).unwrap();
 
@@ -97,7 +94,7 @@ mod tests {
         let private = <X25519 as Kem>::PrivateKey::from_bytes(&private).unwrap();
 
         let wrap =
-            seal::<X25519>(&recipient, b"info", b"aad", b"plaintext", &mut Tape(vec![7; 32]))
+            seal::<X25519>(&recipient, b"info", b"aad", b"plaintext", &mut Tape::new(&[7; 32]))
                 .unwrap();
 
         assert_eq!(*open::<X25519>(&private, b"info", b"aad", &wrap).unwrap(), b"plaintext");
@@ -109,7 +106,8 @@ mod tests {
     /// RFC has no vector for X25519 with AES-256-GCM.
     #[test]
     fn the_whole_vector_of_the_rfc_holds() {
-        let mut rng = Tape(hex("7268600d403fce431561aef583ee1613527cff655c1343f29812e66706df3234"));
+        let mut rng =
+            Tape::new(&hex("7268600d403fce431561aef583ee1613527cff655c1343f29812e66706df3234"));
         let recipient = hex("3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d");
         let recipient = <X25519 as Kem>::PublicKey::from_bytes(&recipient).unwrap();
 
@@ -132,46 +130,15 @@ mod tests {
     #[test]
     fn a_point_of_small_order_is_no_key() {
         let refused =
-            seal::<X25519>(&[0; 32], b"info", b"aad", b"plaintext", &mut Tape(vec![7; 32]));
+            seal::<X25519>(&[0; 32], b"info", b"aad", b"plaintext", &mut Tape::new(&[7; 32]));
 
         assert_eq!(refused.unwrap_err(), WrapError::UnusableKey);
     }
 
     #[test]
     fn a_public_key_outside_the_field_is_no_key() {
-        let refused = seal::<XWing>(&[0xff; 1216], b"info", b"aad", b"p", &mut Tape(vec![7; 64]));
+        let refused = seal::<XWing>(&[0xff; 1216], b"info", b"aad", b"p", &mut Tape::new(&[7; 64]));
 
         assert_eq!(refused.unwrap_err(), WrapError::UnusableKey);
-    }
-
-    /// A generator that gives these bytes, as the RFC's deterministic encapsulation wants it.
-    struct Tape(Vec<u8>);
-
-    impl TryRng for Tape {
-        type Error = Infallible;
-        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-            let mut bytes = [0; 4];
-            self.try_fill_bytes(&mut bytes)?;
-            Ok(u32::from_le_bytes(bytes))
-        }
-        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-            let mut bytes = [0; 8];
-            self.try_fill_bytes(&mut bytes)?;
-            Ok(u64::from_le_bytes(bytes))
-        }
-        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-            let taken: Vec<_> = self.0.drain(..bytes.len()).collect();
-            bytes.copy_from_slice(&taken);
-            Ok(())
-        }
-    }
-
-    impl TryCryptoRng for Tape {}
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
-            .collect()
     }
 }
