@@ -14,6 +14,9 @@
 //! | [`dialogue`] | `dialogue` | a message opens once, as it was sent, or is refused and changes nothing |
 //! | [`secrets`] | `snapshots`, `keyring`, `recovery`, `padding` | as for codecs; a keyring opens as it was sealed or not at all |
 //! | [`attachments`] | `attachment` | what is handed out is the file's beginning, and whole only if all of it |
+//! | [`backups`] | `backups` | what is restored is the head's own, in its order |
+//! | [`chains`] | `hand_outs`, `chains` | as for a dialogue; a hand-out moves no chain back |
+//! | [`linking`] | `linking` | each step takes the message that is due, or ends the linking |
 //! | [`opening`] | `opening`, `mauling` | an envelope opens as its sender sealed it or not at all |
 //!
 //! Absent on purpose: random bytes. The only input is the bytes, so that a finding is a file.
@@ -26,8 +29,11 @@
 )]
 
 pub mod attachments;
+pub mod backups;
+pub mod chains;
 pub mod codecs;
 pub mod dialogue;
+pub mod linking;
 pub mod opening;
 mod people;
 pub mod secrets;
@@ -48,7 +54,7 @@ pub struct Target {
 }
 
 /// Everything that is fuzzed.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "frames", run: codecs::frames, seeds: codecs::vectors },
     Target { name: "envelopes", run: codecs::envelopes, seeds: codecs::vectors },
     Target { name: "devices", run: codecs::devices, seeds: codecs::vectors },
@@ -64,6 +70,10 @@ pub const TARGETS: [Target; 16] = [
     Target { name: "padding", run: secrets::padding, seeds: secrets::padding_seeds },
     Target { name: "opening", run: opening::opening, seeds: opening::seeds },
     Target { name: "attachment", run: attachments::attachment, seeds: attachments::seeds },
+    Target { name: "linking", run: linking::linking, seeds: linking::seeds },
+    Target { name: "backups", run: backups::backups, seeds: backups::seeds },
+    Target { name: "hand_outs", run: chains::hand_outs, seeds: chains::hand_out_seeds },
+    Target { name: "chains", run: chains::chains, seeds: chains::seeds },
     Target { name: "mauling", run: opening::mauling, seeds: opening::patches },
 ];
 

@@ -12,19 +12,23 @@ use std::sync::LazyLock;
 use chat_core::codec::{Bytes, Digest, from_bytes, to_bytes};
 use chat_core::envelope::{Content, Envelope, Header, Suite, VERSION, WrapScheme};
 use chat_core::id::{ConversationId, MessageId};
-use chat_crypto::envelope::{Opened, Via, open, seal, unwrap_for_account, unwrap_for_device};
+use chat_crypto::envelope::{
+    Opened, Via, open, seal, unwrap_by_chain, unwrap_for_account, unwrap_for_device,
+};
+use chat_crypto::sender_chain::{Audience, ReceivingChains, SendingChain};
 use chat_crypto::session::Sessions;
 
 use crate::people::{ALICE, BOB, NOW, rng};
 
 const LIST: u32 = 3;
-const CONVERSATION: ConversationId = ConversationId::from_bytes([0xc0; 16]);
+pub(crate) const CONVERSATION: ConversationId = ConversationId::from_bytes([0xc0; 16]);
 /// Changes beyond these say nothing that fewer do not.
 const CHANGES_MAX: usize = 16;
 
 /// One envelope a wrap scheme, from Alice to Bob.
-static SEALED: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
-    [WrapScheme::HpkeX25519, WrapScheme::HpkeXwing, WrapScheme::Ratchet].map(sealed_by)
+static SEALED: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
+    let [x25519, xwing] = [WrapScheme::HpkeX25519, WrapScheme::HpkeXwing].map(for_account);
+    [x25519, xwing, for_device(), for_everyone()]
 });
 
 /// Opens `bytes` as Bob would.
@@ -50,11 +54,14 @@ pub fn mauling(bytes: &[u8]) {
 
 fn everything_that_opens(envelope: &Envelope) -> Vec<Opened> {
     let sessions = Sessions::new(ALICE.address);
-    let prekeys = BOB.prekeys();
+    let (prekeys, chains) = (BOB.prekeys(), held());
     let by_wrap = |wrap| {
         if let Ok((secret, list)) = unwrap_for_account(envelope, wrap, &BOB.keyring, &mut rng(8)) {
             assert_eq!(list, LIST, "nobody wrapped this");
             return open(envelope, &secret, &ALICE.certificate, Via::Account).ok();
+        }
+        if let Ok(unwrapped) = unwrap_by_chain(envelope, wrap, &chains, NOW) {
+            return open(envelope, &unwrapped.secret, &ALICE.certificate, unwrapped.via).ok();
         }
         let unwrapped = unwrap_for_device(
             envelope,
@@ -73,24 +80,43 @@ fn everything_that_opens(envelope: &Envelope) -> Vec<Opened> {
     envelope.wraps.iter().filter_map(by_wrap).collect()
 }
 
-fn sealed_by(scheme: WrapScheme) -> Vec<u8> {
-    let rng = &mut rng(9);
-    if scheme == WrapScheme::Ratchet {
-        let sessions = Sessions::new(BOB.address)
-            .start(&ALICE.local(), BOB.identity, &BOB.bundles[1], NOW, rng)
-            .expect("the bundle is good");
-        let mut sealed =
-            seal(&header(Suite::Deniable), &content(), None, rng).expect("the content is short");
-        sealed.wrap_for_device(&sessions, LIST, NOW, rng).expect("the session is new");
-        return to_bytes(&sealed.into_envelope());
-    }
-    let mut sealed = seal(&header(Suite::Signed), &content(), Some(&ALICE.device), rng)
+fn for_account(scheme: WrapScheme) -> Vec<u8> {
+    let mut sealed = seal(&header(Suite::Signed), &content(), Some(&ALICE.device), &mut rng(9))
         .expect("the content is short");
-    sealed.wrap_for_account(&BOB.envelope_keys, scheme, LIST, rng).expect("Bob has such a key");
+    let wrapped = sealed.wrap_for_account(&BOB.envelope_keys, scheme, LIST, &mut rng(9));
+    wrapped.expect("Bob has such a key");
     to_bytes(&sealed.into_envelope())
 }
 
-fn header(suite: Suite) -> Header {
+fn for_device() -> Vec<u8> {
+    let rng = &mut rng(9);
+    let sessions = Sessions::new(BOB.address)
+        .start(&ALICE.local(), BOB.identity, &BOB.bundles[1], NOW, rng)
+        .expect("the bundle is good");
+    let mut sealed =
+        seal(&header(Suite::Deniable), &content(), None, rng).expect("the content is short");
+    sealed.wrap_for_device(&sessions, LIST, NOW, rng).expect("the session is new");
+    to_bytes(&sealed.into_envelope())
+}
+
+fn for_everyone() -> Vec<u8> {
+    let chain = SendingChain::begin(CONVERSATION, ALICE.address, NOW, &mut rng(9));
+    let mut sealed =
+        seal(&header(Suite::Chained), &content(), None, &mut rng(9)).expect("the content is short");
+    sealed.wrap_by_chain(&chain).expect("the chain is new");
+    to_bytes(&sealed.into_envelope())
+}
+
+/// Bob's side of the chain.
+fn held() -> ReceivingChains {
+    let chain = SendingChain::begin(CONVERSATION, ALICE.address, NOW, &mut rng(9));
+    let audience = Audience::of(4, Digest::of(b"the members"), []);
+    let none = ReceivingChains::new(CONVERSATION, ALICE.address);
+    none.accept(&chain.hand_out(audience), NOW).expect("it is the first")
+}
+
+/// The header of whatever Alice sends.
+pub(crate) fn header(suite: Suite) -> Header {
     Header {
         version: VERSION,
         suite,
@@ -104,7 +130,8 @@ fn header(suite: Suite) -> Header {
     }
 }
 
-fn content() -> Content {
+/// What she says in it.
+pub(crate) fn content() -> Content {
     Content {
         version: VERSION,
         sender: ALICE.address,
@@ -132,6 +159,6 @@ pub fn patches() -> Vec<Vec<u8>> {
         vec![which, high, low, 1]
     };
     let places = [8, 40, 130, 180, 240, 600, 700];
-    let changed = (0..3).flat_map(|which| places.map(|place| one(which, place)));
-    (0..3).map(|which| vec![which]).chain(changed).collect()
+    let changed = (0..4).flat_map(|which| places.map(|place| one(which, place)));
+    (0..4).map(|which| vec![which]).chain(changed).collect()
 }

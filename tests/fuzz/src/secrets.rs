@@ -2,12 +2,15 @@
 
 use std::sync::LazyLock;
 
+use chat_crypto::backup::{BackupHead, BackupKey, BackupReader};
 use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
 use chat_crypto::keyring::{Keyring, KeyringLock};
+use chat_crypto::linking::Admission;
 use chat_crypto::padding::{pad, unpad};
 use chat_crypto::prekey::PrekeySecrets;
 use chat_crypto::recovery::{RecoveryPhrase, WORDS};
 use chat_crypto::safety_number::SafetyNumber;
+use chat_crypto::sender_chain::{ReceivingChains, SendingChain};
 use chat_crypto::session::Sessions;
 use chat_crypto::wrap::EnvelopeSecrets;
 use zeroize::Zeroizing;
@@ -31,6 +34,12 @@ pub fn snapshots(bytes: &[u8]) {
     again(bytes, EnvelopeSecrets::from_snapshot, EnvelopeSecrets::to_snapshot);
     again(bytes, Keyring::from_snapshot, Keyring::to_snapshot);
     again(bytes, KeyringLock::from_snapshot, KeyringLock::to_snapshot);
+    again(bytes, SendingChain::from_snapshot, SendingChain::to_snapshot);
+    again(bytes, ReceivingChains::from_snapshot, ReceivingChains::to_snapshot);
+    again(bytes, Admission::from_snapshot, Admission::to_snapshot);
+    again(bytes, BackupHead::from_snapshot, BackupHead::to_snapshot);
+    again(bytes, BackupReader::from_snapshot, BackupReader::to_snapshot);
+    again(bytes, BackupKey::from_snapshot, BackupKey::to_snapshot);
 }
 
 fn again<T, E: std::fmt::Debug>(
@@ -104,9 +113,14 @@ pub fn snapshot_seeds() -> Vec<Vec<u8>> {
         ALICE.keyring.current_envelope_secrets().to_snapshot(),
         ALICE.keyring.to_snapshot(),
         lock.to_snapshot(),
+        crate::linking::admission().to_snapshot(),
+        BOB.keyring.backup_key().to_snapshot(),
     ]
+    .into_iter()
+    .chain(crate::chains::snapshots())
+    .chain(crate::backups::snapshots())
     .map(|snapshot| snapshot.to_vec())
-    .to_vec()
+    .collect()
 }
 
 /// The keyring as it was sealed.
