@@ -18,6 +18,8 @@ fn the_sizes_are_those_of_the_page() {
     assert_eq!(limits::KEYRING_BYTES_MAX, 262_144);
     assert_eq!(limits::DELIVERY_WINDOW_BYTES, 262_144);
     assert_eq!(limits::ATTACHMENT_BYTES_MAX, 5_368_709_120 - 67_108_864);
+    assert_eq!(limits::BACKUP_RECORD_BYTES_MAX, 262_144);
+    assert_eq!(limits::BACKUP_SEGMENT_BYTES_MAX, 524_287);
 }
 
 #[test]
