@@ -114,7 +114,13 @@ impl Place {
             .arg(findings)
             .arg(format!("-max_total_time={}", arguments.seconds))
             .arg(format!("-max_len={LENGTH_MAX}"))
-            .args(["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"])
+            .args([
+                "-timeout=20",
+                "-rss_limit_mb=2048",
+                "-print_funcs=0",
+                "-print_final_stats=1",
+                "-verbosity=0",
+            ])
             .args(&arguments.libfuzzer);
         run_command(&mut command)
     }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use crate::command::{cargo, root, run as run_command, say, succeeds};
 use crate::failure::Failure;
 
-/// Runs cargo-mutants; `arguments` choose, e.g. `-p chat-core` or `-f padding.rs`.
+/// Runs cargo-mutants; `arguments` choose, e.g. `-p chat-core` or `--re padding.rs`;
+/// `--file` would only add to what the configuration names.
 ///
 /// # Errors
 ///
