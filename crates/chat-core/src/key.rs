@@ -115,13 +115,20 @@ mod tests {
     #[test]
     fn a_signature_counts_for_its_own_label_only() {
         let secret = SigningKey::from_bytes(&[7; 32]);
-        let key = DeviceKey::from_bytes(secret.verifying_key().to_bytes());
+        let key = secret.verifying_key().to_bytes();
+        let keys: [&dyn Verifier; 3] = [
+            &IdentityKey::from_bytes(key),
+            &DeviceKey::from_bytes(key),
+            &SenderKey::from_bytes(key),
+        ];
         let signature = secret.sign(&signature_input(label::RECEIPT, b"seen"));
         let signature = Signature::from_bytes(signature.to_bytes());
 
-        assert!(key.verifies(label::RECEIPT, b"seen", &signature));
-        assert!(!key.verifies(label::DEVICE_LOGIN, b"seen", &signature));
-        assert!(!key.verifies(label::RECEIPT, b"unseen", &signature));
+        for key in keys {
+            assert!(key.verifies(label::RECEIPT, b"seen", &signature));
+            assert!(!key.verifies(label::DEVICE_LOGIN, b"seen", &signature));
+            assert!(!key.verifies(label::RECEIPT, b"unseen", &signature));
+        }
     }
 
     #[test]

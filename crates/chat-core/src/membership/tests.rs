@@ -133,6 +133,19 @@ fn a_timer_of_the_policy_runs_a_year_at_most() {
 }
 
 #[test]
+fn sender_chains_are_no_policy() {
+    let mut group = group();
+
+    let policy = Policy { scheme: WrapScheme::SenderChain, ..Policy::DEFAULT };
+    let change = Change::SetPolicy { policy };
+
+    assert_eq!(group.apply(&next(&group, ALICE, change)), Err(MembershipError::Senseless));
+    let policy = Policy { scheme: WrapScheme::HpkeXwing, ..Policy::DEFAULT };
+    let change = Change::SetPolicy { policy };
+    assert_eq!(group.apply(&next(&group, ALICE, change)), Ok(()));
+}
+
+#[test]
 fn adding_nobody_and_removing_a_stranger_is_senseless() {
     let mut group = group();
     let nobody = Change::Add { members: List::default() };

@@ -105,6 +105,7 @@ mod tests {
             tree.push(*leaf);
 
             assert_eq!(tree.root(), root(&leaves[..=place]), "{} leaves", place + 1);
+            assert_eq!(usize::try_from(tree.leaves()), Ok(place + 1));
         }
     }
 
@@ -132,5 +133,7 @@ mod tests {
             assert_eq!(from_bytes::<Frontier>(&bytes), Err(DecodeError::Malformed));
         }
         assert!(from_bytes::<Frontier>(&to_bytes(&(4u32, vec![peak]))).is_ok());
+        let longer = to_bytes(&(4u32, vec![peak], 0u8));
+        assert_eq!(from_bytes::<Frontier>(&longer), Err(DecodeError::Malformed));
     }
 }

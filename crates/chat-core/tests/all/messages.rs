@@ -39,6 +39,32 @@ fn a_wrap_is_for_one_device_or_for_every_device_of_an_account() {
 }
 
 #[test]
+fn a_shared_wrap_is_for_every_device_there_is_and_for_no_account() {
+    let (alice, bob) = (Person::new(1), Person::new(2));
+    let shared = Wrap { to: Recipient::Everyone, ..wrap(alice.address(7)) };
+
+    assert!(shared.is_for(alice.address(7)) && shared.is_for(bob.address(1)));
+    assert_eq!(Recipient::Everyone.account(), None);
+    assert_eq!(Recipient::Account(bob.account).account(), Some(bob.account));
+    assert_eq!(Recipient::Device(alice.address(7)).account(), Some(alice.account));
+}
+
+#[test]
+fn each_scheme_wraps_for_one_kind_of_recipient() {
+    let alice = Person::new(1);
+    let everyone = Recipient::Everyone;
+    let (account, device) =
+        (Recipient::Account(alice.account), Recipient::Device(alice.address(7)));
+    let fitting = |scheme| [everyone, account, device].map(|recipient| recipient.fits(scheme));
+
+    assert_eq!(fitting(WrapScheme::SenderChain), [true, false, false]);
+    assert_eq!(fitting(WrapScheme::Ratchet), [false, false, true]);
+    for scheme in [WrapScheme::HpkeX25519, WrapScheme::HpkeXwing, WrapScheme::RsaOaep4096] {
+        assert_eq!(fitting(scheme), [false, true, false], "{scheme:?}");
+    }
+}
+
+#[test]
 fn a_timer_runs_as_long_as_it_says_and_never_longer_than_a_year() {
     let runs = |after_ms| Expiry { mode: ExpiryMode::AfterSeen, after_ms }.after();
 
