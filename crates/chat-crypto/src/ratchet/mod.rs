@@ -48,6 +48,7 @@ use crate::aead::TAG_BYTES;
 use crate::erasure::{erased, erases};
 use crate::handshake::SessionKey;
 use crate::secret::{AgreementSecret, MalformedKemKey, NotContributory};
+use crate::snapshot::Shared;
 
 /// How much longer a message is than its plaintext, if it carries nothing else.
 pub(crate) const OVERHEAD_BYTES: usize = SEALED_HEADER_BYTES + TAG_BYTES;
@@ -81,25 +82,34 @@ pub(crate) struct Ratchet {
     pq: PostQuantum,
 }
 
+/// What we seal with.
+///
+/// SECURITY: both variants are pointers. An enum of keys takes along whatever lay in the room that
+/// its smaller variant leaves, other keys among it, and nobody erases that. The same goes for
+/// [`Receiving::current`] and the seed of [`PostQuantum`].
 #[derive(Clone, Debug, Encode, Decode)]
+#[cbor(flat)]
 enum Sending {
     /// It is our turn to make a ratchet key; the next message does.
     #[n(0)]
-    #[cbor(map)]
-    Due {
-        /// Their newest ratchet key.
-        #[n(0)]
-        theirs: AgreementKey,
-        /// For the headers of the chain that will begin.
-        #[n(1)]
-        header_key: HeaderKey,
-        /// How long our chain before was; the number of the session, if there was none.
-        #[n(2)]
-        previous: u32,
-    },
-    /// Our newest ratchet key is not answered.
+    Due(#[n(0)] Shared<Due>),
+    /// Our newest ratchet key is not answered. In a snapshot, an array of one.
     #[n(1)]
-    Chain(#[n(0)] SendingChain),
+    Chain(#[n(0)] Shared<(SendingChain,)>),
+}
+
+#[derive(Debug, Encode, Decode)]
+#[cbor(map)]
+struct Due {
+    /// Their newest ratchet key.
+    #[n(0)]
+    theirs: AgreementKey,
+    /// For the headers of the chain that will begin.
+    #[n(1)]
+    header_key: HeaderKey,
+    /// How long our chain before was; the number of the session, if there was none.
+    #[n(2)]
+    previous: u32,
 }
 
 #[derive(Clone, Debug, Encode, Decode)]
@@ -122,13 +132,13 @@ struct SendingChain {
 struct Receiving {
     /// Their current chain; none before their first message.
     #[n(0)]
-    current: Option<ReceivingChain>,
+    current: Option<Shared<ReceivingChain>>,
     /// For the headers of their next chain.
     #[n(1)]
     next_header_key: HeaderKey,
 }
 
-#[derive(Clone, Debug, Encode, Decode)]
+#[derive(Debug, Encode, Decode)]
 #[cbor(map)]
 struct ReceivingChain {
     #[n(0)]
@@ -147,10 +157,12 @@ erases!(Ratchet, Ratchet { root, sending, receiving, skipped, pq } => {
 
 erases!(Sending, sending => {
     match sending {
-        Sending::Due { theirs: _, header_key, previous: _ } => erased(header_key),
-        Sending::Chain(chain) => erased(chain),
+        Sending::Due(due) => erased(&**due),
+        Sending::Chain(chain) => erased(&chain.0),
     }
 });
+
+erases!(Due, Due { theirs: _, header_key, previous: _ } => { erased(header_key) });
 
 erases!(
     SendingChain,
@@ -164,7 +176,7 @@ erases!(
 
 erases!(Receiving, Receiving { current, next_header_key } => {
     if let Some(current) = current {
-        erased(current);
+        erased(&**current);
     }
     erased(next_header_key);
 });
@@ -173,6 +185,20 @@ erases!(ReceivingChain, ReceivingChain { chain, header_key } => {
     erased(chain);
     erased(header_key);
 });
+
+impl Sending {
+    fn due(theirs: AgreementKey, header_key: HeaderKey, previous: u32) -> Self {
+        Self::Due(Shared::new(Due { theirs, header_key, previous }))
+    }
+}
+
+impl Receiving {
+    /// Their new chain, whose headers are sealed with `header_key`.
+    fn new(chain: ChainKey, header_key: HeaderKey, next_header_key: HeaderKey) -> Self {
+        let current = Some(Shared::new(ReceivingChain { chain, header_key }));
+        Self { current, next_header_key }
+    }
+}
 
 impl Ratchet {
     /// The side that started the session: it sends first, to the signed prekey `theirs`, and tells
@@ -187,7 +213,7 @@ impl Ratchet {
         let start = Start::new(key);
         Self {
             root: start.root,
-            sending: Sending::Due { theirs, header_key: start.initiator, previous: number },
+            sending: Sending::due(theirs, start.initiator, number),
             receiving: Receiving { current: None, next_header_key: start.responder },
             skipped: Skipped::default(),
             pq: PostQuantum::new(kem, now),
@@ -224,7 +250,7 @@ impl Ratchet {
 
         let mut skipped = self.skipped.clone();
         skipped.expire(now);
-        let sending = Sending::Chain(SendingChain { chain, ..sending });
+        let sending = Sending::Chain(Shared::new((SendingChain { chain, ..sending },)));
         let (receiving, pq) = (self.receiving.clone(), pq.by_clock(now));
         Ok(Self { root, sending, receiving, skipped, pq })
     }
@@ -236,8 +262,9 @@ impl Ratchet {
         rng: &mut impl CryptoRng,
     ) -> Result<(RootKey, SendingChain, PostQuantum), SealError> {
         match &self.sending {
-            Sending::Chain(sending) => Ok((self.root.clone(), sending.clone(), self.pq.clone())),
-            Sending::Due { theirs, header_key, previous } => {
+            Sending::Chain(sending) => Ok((self.root.clone(), sending.0.clone(), self.pq.clone())),
+            Sending::Due(due) => {
+                let Due { theirs, header_key, previous } = &**due;
                 let ours = AgreementSecret::generate(rng);
                 let (pq, renewal) = self.pq.our_turn(now, rng)?;
                 let (root, chain, next_header_key) =

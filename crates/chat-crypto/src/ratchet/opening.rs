@@ -23,6 +23,7 @@ use super::{Ratchet, Receiving, ReceivingChain, Sending, SendingChain};
 use crate::aead::NotAuthentic;
 use crate::handshake::SessionKey;
 use crate::secret::AgreementSecret;
+use crate::snapshot::Shared;
 
 /// Most messages that may be missing in front of one that is opened.
 const SKIPPED_A_STEP_MAX: u32 = 2000;
@@ -103,15 +104,8 @@ impl Ratchet {
         let (root, chain, next) = turn(&start.root, ours, &header, renewal.as_ref())?;
         let ratchet = Self {
             root,
-            sending: Sending::Due {
-                theirs: header.ratchet_key,
-                header_key: start.responder,
-                previous: 0,
-            },
-            receiving: Receiving {
-                current: Some(ReceivingChain { chain, header_key: start.initiator }),
-                next_header_key: next,
-            },
+            sending: Sending::due(header.ratchet_key, start.responder, 0),
+            receiving: Receiving::new(chain, start.initiator, next),
             skipped: Skipped::default(),
             pq,
         };
@@ -137,7 +131,7 @@ impl Ratchet {
         if let Sending::Chain(sending) = &self.sending
             && let Some(header) = self.receiving.next_header_key.open(message.header)
         {
-            let turned = self.turned(sending, &header, message, now)?;
+            let turned = self.turned(&sending.0, &header, message, now)?;
             return turned.open_in_chain(header, message, associated, now);
         }
         let (header_key, header) = self.skipped.open_header(message.header).ok_or(NotAuthentic)?;
@@ -153,13 +147,14 @@ impl Ratchet {
         now: Timestamp,
     ) -> Result<(Plaintext, Self), NotAuthentic> {
         let Some(current) = self.receiving.current.take() else { return Err(NotAuthentic) };
-        let (chain, skipped) = skip(current.chain, header.number)?;
+        let (chain, skipped) = skip(current.chain.clone(), header.number)?;
         let (chain, key) = chain.step().map_err(|_| NotAuthentic)?;
         let plaintext = message.open(key, &header, associated)?;
 
         self.skipped.expire(now);
         self.skipped.add(&current.header_key, skipped, now);
-        self.receiving.current = Some(ReceivingChain { chain, ..current });
+        let header_key = current.header_key.clone();
+        self.receiving.current = Some(Shared::new(ReceivingChain { chain, header_key }));
         self.pq = self.pq.by_clock(now);
         Ok((plaintext, self))
     }
@@ -190,8 +185,8 @@ impl Ratchet {
         now: Timestamp,
     ) -> Result<Self, NotAuthentic> {
         let mut skipped = self.skipped.clone();
-        if let Some(closing) = self.receiving.current.clone() {
-            let (_, keys) = skip(closing.chain, header.previous)?;
+        if let Some(closing) = &self.receiving.current {
+            let (_, keys) = skip(closing.chain.clone(), header.previous)?;
             skipped.add(&closing.header_key, keys, now);
         }
         let brought = message.brings(header, &self.receiving.next_header_key)?;
@@ -200,18 +195,16 @@ impl Ratchet {
             turn(&self.root, &sending.ours, header, renewal.as_ref())?;
         Ok(Self {
             root,
-            sending: Sending::Due {
-                theirs: header.ratchet_key,
-                header_key: sending.next_header_key.clone(),
-                previous: sending.chain.index(),
-            },
-            receiving: Receiving {
-                current: Some(ReceivingChain {
-                    chain,
-                    header_key: self.receiving.next_header_key.clone(),
-                }),
+            sending: Sending::due(
+                header.ratchet_key,
+                sending.next_header_key.clone(),
+                sending.chain.index(),
+            ),
+            receiving: Receiving::new(
+                chain,
+                self.receiving.next_header_key.clone(),
                 next_header_key,
-            },
+            ),
             skipped,
             pq,
         })

@@ -121,7 +121,7 @@ enum Stage {
     #[cbor(map)]
     Offering {
         #[n(0)]
-        seed: KemSeed,
+        seed: Shared<KemSeed>,
         #[n(1)]
         drawn_at: Timestamp,
     },
@@ -137,7 +137,7 @@ erases!(PostQuantum, PostQuantum { stage, turns: _, renewed_at: _ } => { erased(
 
 erases!(Stage, stage => {
     match stage {
-        Stage::Offering { seed, drawn_at: _ } => erased(seed),
+        Stage::Offering { seed, drawn_at: _ } => erased(&**seed),
         Stage::Quiet | Stage::Asked(_) | Stage::Answering(_) => {}
     }
 });
@@ -188,7 +188,7 @@ impl PostQuantum {
             return Ok((Self { stage, turns: 0, renewed_at: now }, Some(renewal)));
         }
         let stage = if self.is_due(now) {
-            Stage::Offering { seed: KemSeed::generate(rng), drawn_at: now }
+            Stage::Offering { seed: Shared::new(KemSeed::generate(rng)), drawn_at: now }
         } else {
             Stage::Quiet
         };
@@ -243,7 +243,7 @@ impl PostQuantum {
     #[cfg(test)]
     pub(super) fn seed(&self) -> Option<KemSeed> {
         match &self.stage {
-            Stage::Offering { seed, .. } => Some(seed.clone()),
+            Stage::Offering { seed, .. } => Some(KemSeed::clone(seed)),
             Stage::Quiet | Stage::Asked(_) | Stage::Answering(_) => None,
         }
     }

@@ -195,7 +195,8 @@ fn a_chain_at_its_end_seals_nothing_until_it_is_answered() {
     let mut pair = Pair::new(12);
     pair.alice.says(b"begins the chain");
     if let Sending::Chain(sending) = &mut pair.alice.ratchet.sending {
-        sending.chain = sending.chain.clone().at(CHAIN_LENGTH_MAX);
+        let chain = sending.0.chain.clone().at(CHAIN_LENGTH_MAX);
+        *sending = Shared::new((SendingChain { chain, ..sending.0.clone() },));
     }
     let sealed =
         pair.alice.ratchet.seal_onto(&mut Vec::new(), b"more", AD, NOW, &mut pair.alice.rng);
@@ -258,7 +259,7 @@ impl Peer {
 
     fn sending(&self) -> &SendingChain {
         let Sending::Chain(sending) = &self.ratchet.sending else { panic!("a turn is due") };
-        sending
+        &sending.0
     }
 }
 

@@ -345,10 +345,10 @@ impl Thief {
     fn of(pair: &Pair) -> Self {
         let peers = [&pair.alice, &pair.bob];
         let newest =
-            peers.iter().max_by_key(|peer| matches!(peer.ratchet.sending, Sending::Due { .. }));
+            peers.iter().max_by_key(|peer| matches!(peer.ratchet.sending, Sending::Due(_)));
         let ratchet_keys = peers.iter().filter_map(|peer| match &peer.ratchet.sending {
-            Sending::Chain(sending) => Some(sending.ours.clone()),
-            Sending::Due { .. } => None,
+            Sending::Chain(sending) => Some(sending.0.ours.clone()),
+            Sending::Due(_) => None,
         });
         Self {
             root: newest.unwrap().ratchet.root.clone(),
@@ -364,7 +364,7 @@ impl Thief {
             1 => [&pair.alice, &pair.bob],
             _ => [&pair.bob, &pair.alice],
         };
-        assert!(matches!(speaker.ratchet.sending, Sending::Due { .. }));
+        assert!(matches!(speaker.ratchet.sending, Sending::Due(_)));
         let theirs = listener.sending().ours.clone();
         pair.turn(turn);
         let speaker = if turn % 2 == 1 { &pair.alice } else { &pair.bob };
