@@ -3,6 +3,7 @@
 //! ```text
 //!  a worker makes secrets, uses them, notes their first 16 bytes masked
 //!    while they live     every one is found        so the search finds what is there
+//!                        none of earlier states    a session is done with its keys as it goes on
 //!    after the drop      none is found             on the heap, in statics, anywhere but its stack
 //! ```
 //!
@@ -13,9 +14,10 @@
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
+use chat_core::codec::Digest;
 use chat_core::id::{AccountId, DeviceAddress, DeviceId};
 use chat_crypto::attachment::{AttachmentDescription, AttachmentOpener, AttachmentSealer};
 use chat_crypto::backup::{BackupHead, Records};
@@ -23,13 +25,31 @@ use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
 use chat_crypto::keyring::Keyring;
 use chat_crypto::prekey::PrekeySecrets;
 use chat_crypto::recovery::RecoveryPhrase;
+use chat_crypto::session::Sessions;
 use chat_crypto::wrap::{EnvelopeSecrets, MessageSecret};
+use hkdf::Hkdf;
 use rand_core::{TryCryptoRng, TryRng};
+use sha2::Sha256;
+use sha2::block_api::compress256;
 use zeroize::Zeroizing;
 
 use crate::memory::{Found, Needles, search};
-use crate::people::NOW;
+use crate::people::{NOW, Person};
 
+const AD: &[u8] = b"associated";
+/// How long a handshake header is.
+const HANDSHAKE_BYTES: usize = 1606;
+/// The state before the first block (FIPS 180-4 §5.3.3).
+const SHA_256_START: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 const STACK: usize = 2 << 20;
 /// What may lie above the first frame of the worker.
 const STACK_ABOVE: usize = 64 << 10;
@@ -129,8 +149,36 @@ fn backups_leave_nothing() {
     });
 }
 
+#[test]
+fn sessions_leave_nothing() {
+    assert_erased(7, |noted, rng| {
+        let mut states = Vec::new(); // all that there ever were, so that every key of theirs lives
+        talk(noted, rng, |noted, sessions| {
+            noted.living(&sessions.to_snapshot());
+            states.push(sessions);
+        });
+        Box::new(states)
+    });
+}
+
+/// The test above is its control: there, the same keys are found, because the states are kept.
+#[test]
+fn what_sessions_are_done_with_is_gone_while_they_live() {
+    assert_erased(8, |noted, rng| {
+        let past = |noted: &mut Needles, sessions: Sessions| noted.past(&sessions.to_snapshot());
+        let [alices, bobs] = talk(noted, rng, past);
+        noted.living(&alices.to_snapshot());
+        noted.living(&bobs.to_snapshot());
+        Box::new((alices, bobs))
+    });
+}
+
+/// One search at a time: each copies what it reads, which is what the others look for.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Runs `work` in a thread of its own and looks for what it noted.
 fn assert_erased(seed: u64, work: fn(&mut Needles, &mut Splitmix) -> Box<dyn Any>) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (reports, reported) = mpsc::sync_channel(0);
     let (go_on, waiting) = mpsc::sync_channel(0);
     let worker = thread::Builder::new().stack_size(STACK).spawn(move || {
@@ -153,8 +201,86 @@ fn assert_erased(seed: u64, work: fn(&mut Needles, &mut Splitmix) -> Box<dyn Any
     worker.unwrap().join().unwrap();
 
     assert!(needles.len() > 0);
-    assert_eq!(alive.alive, needles.len(), "all are found while they live");
+    let expected = Found { alive: needles.len(), past: 0 };
+    assert_eq!(alive, expected, "all that live are found, and none of the past");
     assert_eq!(left, Found::default(), "none is left");
+}
+
+/// `HKDF` says nothing of erasing; its hashes do it, by a feature of their crate.
+#[test]
+fn key_derivations_leave_nothing() {
+    assert_erased(9, |noted, rng| {
+        let mut key = Zeroizing::new([0; 32]);
+        rng.try_fill_bytes(&mut *key).unwrap();
+        for padding in [0x36, 0x5c] {
+            let mut block = Zeroizing::new([padding; 64]);
+            block.iter_mut().zip(*key).for_each(|(padding, key)| *padding ^= key);
+            let mut keyed = SHA_256_START;
+            compress256(&mut keyed, &[*block]);
+            noted.one(&Zeroizing::new(keyed.map(u32::to_ne_bytes).concat()));
+        }
+        Box::new(Hkdf::<Sha256>::from_prk(&*key).unwrap())
+    });
+}
+
+/// Six turns of a session, past its first post-quantum secret. Every state goes to `state`, to be
+/// read again from its snapshot; both sides' last ones are returned.
+fn talk(
+    noted: &mut Needles,
+    rng: &mut Splitmix,
+    mut state: impl FnMut(&mut Needles, Sessions),
+) -> [Sessions; 2] {
+    let (people, mut sessions) = strangers(noted, rng);
+    let mut next = |noted: &mut Needles, next: Sessions| {
+        let again = Sessions::from_snapshot(&next.to_snapshot()).unwrap();
+        state(noted, next);
+        again
+    };
+
+    for turn in 0..6 {
+        let (us, them) = (turn % 2, 1 - turn % 2);
+        let messages = [(); 5].map(|()| {
+            let (message, after) = sessions[us].encrypt(b"text", AD, NOW, rng).unwrap();
+            sessions[us] = next(noted, after);
+            noted.public(&message);
+            message
+        });
+        // The second is lost, the fourth overtakes the third.
+        for place in [0, 3, 2, 4] {
+            let heard = hear(&sessions[them], &people[them], &people[us], &messages[place]);
+            sessions[them] = next(noted, heard);
+        }
+    }
+    sessions
+}
+
+/// Two people, the first of whom has started a session, and what of it is no secret.
+fn strangers(noted: &mut Needles, rng: &mut Splitmix) -> ([Person; 2], [Sessions; 2]) {
+    let [alice, mut bob] = [1, 2].map(|number| {
+        let epoch = EnvelopeSecrets::generate(AccountId::random(rng), number, rng);
+        let person = Person::with_epoch(epoch, rng);
+        noted.public(person.keyring.identity().key().as_bytes());
+        person
+    });
+    bob.bundle.one_time = None; // so that the first message offers a post-quantum key
+    let bundle = bob.bundle.clone().verify(&bob.certificate).unwrap();
+    noted.public(bundle.set.signed.as_bytes());
+    let started = Sessions::new(bob.address)
+        .start(&alice.local(), bob.keyring.identity().key(), &bundle, NOW, rng)
+        .unwrap();
+    let (message, _) = started.encrypt(b"text", AD, NOW, rng).unwrap();
+    noted.public(Digest::of(&message[1..1 + HANDSHAKE_BYTES]).as_bytes());
+    let sessions = [started, Sessions::new(alice.address)];
+    ([alice, bob], sessions)
+}
+
+fn hear(sessions: &Sessions, us: &Person, them: &Person, message: &[u8]) -> Sessions {
+    let (local, identity) = (us.local(), them.keyring.identity().key());
+    let prekeys = [&us.prekeys];
+    sessions
+        .decrypt(&local, &them.certificate, identity, &prekeys, message, AD, NOW)
+        .unwrap()
+        .sessions
 }
 
 /// A generator that keeps nothing of what it gives (splitmix64).

@@ -13,7 +13,7 @@ const PIECE: usize = 64 << 10;
 #[derive(Default)]
 pub(crate) struct Needles {
     alive: HashSet<[u64; 2]>,
-    spent: HashSet<[u64; 2]>,
+    past: HashSet<[u64; 2]>,
     public: HashSet<[u64; 2]>,
 }
 
@@ -26,6 +26,16 @@ impl Needles {
     /// Notes every secret of a snapshot, all of which live.
     pub(crate) fn living(&mut self, snapshot: &[u8]) {
         self.note(snapshot, |needles| &mut needles.alive);
+    }
+
+    /// Notes every secret of an earlier snapshot; those that still live count as alive.
+    pub(crate) fn past(&mut self, snapshot: &[u8]) {
+        self.note(snapshot, |needles| &mut needles.past);
+    }
+
+    /// Notes bytes that everybody may see, wherever they stand.
+    pub(crate) fn public(&mut self, bytes: &[u8]) {
+        self.public.extend(bytes.windows(16).map(masked));
     }
 
     /// CBOR byte strings of 32 bytes are keys, those of 64 a private and a public one, or a seed.
@@ -58,7 +68,7 @@ fn masked(bytes: &[u8]) -> [u64; 2] {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Found {
     pub(crate) alive: usize,
-    pub(crate) spent: usize,
+    pub(crate) past: usize,
 }
 
 /// Searches everything that this process can write to, but for `stack`.
@@ -66,7 +76,7 @@ pub(crate) fn search(needles: &Needles, stack: &Range<usize>) -> Found {
     let memory = File::open("/proc/self/mem").unwrap();
     let mut piece = vec![0; PIECE + 16];
     let own = piece.as_ptr() as usize..piece.as_ptr() as usize + piece.len();
-    let wanted: HashMap<u64, Vec<u64>> = needles.alive.union(&needles.spent).fold(
+    let wanted: HashMap<u64, Vec<u64>> = needles.alive.union(&needles.past).fold(
         HashMap::new(),
         |mut wanted: HashMap<u64, Vec<u64>>, [first, second]| {
             wanted.entry(*first).or_default().push(*second);
@@ -103,10 +113,10 @@ pub(crate) fn search(needles: &Needles, stack: &Range<usize>) -> Found {
     }
     piece.fill(0);
     std::hint::black_box(&piece);
-    let count = |list: &HashSet<_>| {
-        found.iter().filter(|it| list.contains(*it) && !needles.public.contains(*it)).count()
-    };
-    Found { alive: count(&needles.alive), spent: count(&needles.spent) }
+    let secrets = found.difference(&needles.public).count();
+    let alive =
+        found.intersection(&needles.alive).filter(|it| !needles.public.contains(*it)).count();
+    Found { alive, past: secrets - alive }
 }
 
 /// Where this process can write.
