@@ -52,11 +52,11 @@ struct Chain {
     key: SenderKey,
     #[n(2)]
     header_key: SecretBytes<32>,
-    /// None once it is closed.
+    /// None once it is closed. A pointer, since the room of what is none is not erased.
     #[n(3)]
-    link: Option<Link>,
+    link: Option<Shared<Link>>,
     /// Of messages that are still on the road, oldest first.
-    #[n(4)]
+    #[cbor(n(4), decode_with = "snapshot::exact_list")]
     skipped: Vec<Skipped>,
 }
 
@@ -122,7 +122,7 @@ impl ReceivingChains {
             let length = (closing.epoch.checked_add(1) == Some(epoch)).then_some(previous_length);
             next.chains.push(Shared::new(closing.closed(length, now)?));
         }
-        let link = Some(Link::new(link, index));
+        let link = Some(Shared::new(Link::new(link, index)));
         next.chains.push(Shared::new(Chain { epoch, key, header_key, link, skipped: Vec::new() }));
         next.tidy(now);
         Ok(next)
@@ -199,10 +199,10 @@ impl Chain {
     fn take(&self, number: u32, now: Timestamp) -> Option<(MessageKey, Self)> {
         match &self.link {
             Some(link) if number >= link.index() => {
-                let (link, passed) = walk(link.clone(), number)?;
+                let (link, passed) = walk(Link::clone(link), number)?;
                 let (link, key) = link.step()?;
-                let skipped = self.skipped_and(passed, now);
-                Some((key, Self { link: Some(link), skipped, ..self.without_keys() }))
+                let skipped = self.skipped_and(&passed, now);
+                Some((key, Self { link: Some(Shared::new(link)), skipped, ..self.without_keys() }))
             }
             _ => {
                 let is_wanted = |skipped: &&Skipped| skipped.number == number;
@@ -221,19 +221,23 @@ impl Chain {
     fn closed(&self, length: Option<u32>, now: Timestamp) -> Result<Self, HandOutError> {
         let passed = match (&self.link, length) {
             (Some(link), Some(length)) => {
-                walk(link.clone(), length).ok_or(HandOutError::OutOfOrder)?.1
+                walk(Link::clone(link), length).ok_or(HandOutError::OutOfOrder)?.1
             }
             _ => Vec::new(),
         };
-        Ok(Self { skipped: self.skipped_and(passed, now), ..self.without_keys() })
+        Ok(Self { skipped: self.skipped_and(&passed, now), ..self.without_keys() })
     }
 
-    fn skipped_and(&self, passed: Vec<(u32, MessageKey)>, now: Timestamp) -> Vec<Skipped> {
-        // Exactly as long as needed: a vector that grows leaves keys behind.
+    fn skipped_and(&self, passed: &[(u32, MessageKey)], now: Timestamp) -> Vec<Skipped> {
+        // Exactly as long as needed, and copied: a vector that grows, or that its elements are
+        // moved out of, leaves keys behind.
         let mut skipped = Vec::with_capacity(self.skipped.len() + passed.len());
         skipped.extend(self.skipped.iter().cloned());
-        let new = passed.into_iter().map(|(number, key)| Skipped { number, stored_at: now, key });
-        skipped.extend(new);
+        skipped.extend(passed.iter().map(|(number, key)| Skipped {
+            number: *number,
+            stored_at: now,
+            key: key.clone(),
+        }));
         skipped
     }
 

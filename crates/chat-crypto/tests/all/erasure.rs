@@ -25,6 +25,7 @@ use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
 use chat_crypto::keyring::Keyring;
 use chat_crypto::prekey::PrekeySecrets;
 use chat_crypto::recovery::RecoveryPhrase;
+use chat_crypto::sender_chain::{ReceivingChains, SendingChain};
 use chat_crypto::session::Sessions;
 use chat_crypto::wrap::{EnvelopeSecrets, MessageSecret};
 use hkdf::Hkdf;
@@ -33,8 +34,10 @@ use sha2::Sha256;
 use sha2::block_api::compress256;
 use zeroize::Zeroizing;
 
+use crate::chain_spec::HandOut;
 use crate::memory::{Found, Needles, search};
-use crate::people::{NOW, Person};
+use crate::people::{CONVERSATION, NOW, Person};
+use crate::sender_chains::{audience, handed, opens, says};
 
 const AD: &[u8] = b"associated";
 /// How long a handshake header is.
@@ -204,6 +207,40 @@ fn assert_erased(seed: u64, work: fn(&mut Needles, &mut Splitmix) -> Box<dyn Any
     let expected = Found { alive: needles.len(), past: 0 };
     assert_eq!(alive, expected, "all that live are found, and none of the past");
     assert_eq!(left, Found::default(), "none is left");
+}
+
+#[test]
+fn sender_chains_leave_nothing() {
+    assert_erased(10, |noted, rng| {
+        let epoch = EnvelopeSecrets::generate(AccountId::random(rng), 1, rng);
+        let alice = Person::with_epoch(epoch, rng);
+        let mut chain = SendingChain::begin(CONVERSATION, alice.address, NOW, rng);
+        let mut held = handed(&alice, &chain);
+        let mut states: Vec<Box<dyn Any>> = Vec::new();
+        for _ in 0..2 {
+            noted.public(&*HandOut::read(&chain.hand_out(audience())).key);
+            let messages = [(); 5].map(|()| {
+                let (message, next) = says(&alice, &chain, b"text");
+                noted.living(&next.to_snapshot());
+                chain = SendingChain::from_snapshot(&next.to_snapshot()).unwrap();
+                states.push(Box::new(next));
+                message
+            });
+            // The second and the last are on the road when the chain is closed.
+            for place in [0, 3, 2] {
+                let (_, next) = opens(&alice, &held, &messages[place]).unwrap();
+                noted.living(&next.to_snapshot());
+                held = ReceivingChains::from_snapshot(&next.to_snapshot()).unwrap();
+                states.push(Box::new(next));
+            }
+            chain = chain.replaced(NOW, rng);
+            held = held.accept(&chain.hand_out(audience()), NOW).unwrap();
+            noted.living(&held.to_snapshot());
+            states.push(Box::new(held.clone()));
+            noted.public(&*HandOut::read(&chain.hand_out(audience())).key);
+        }
+        Box::new((states, chain, held))
+    });
 }
 
 /// `HKDF` says nothing of erasing; its hashes do it, by a feature of their crate.

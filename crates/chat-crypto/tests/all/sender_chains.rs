@@ -525,7 +525,7 @@ fn nothing_of(sender: &Person) -> ReceivingChains {
     ReceivingChains::new(CONVERSATION, sender.address)
 }
 
-fn handed(sender: &Person, chain: &SendingChain) -> ReceivingChains {
+pub(crate) fn handed(sender: &Person, chain: &SendingChain) -> ReceivingChains {
     nothing_of(sender).accept(&chain.hand_out(audience()), NOW).unwrap()
 }
 
@@ -534,7 +534,7 @@ fn sealed(sender: &Person, text: &[u8]) -> chat_crypto::envelope::Sealed {
     seal(&header, &content(sender, text), None, &mut rng(text.len() as u64)).unwrap()
 }
 
-fn says(sender: &Person, chain: &SendingChain, text: &[u8]) -> (Envelope, SendingChain) {
+pub(crate) fn says(sender: &Person, chain: &SendingChain, text: &[u8]) -> (Envelope, SendingChain) {
     let mut sealed = sealed(sender, text);
     let chain = sealed.wrap_by_chain(chain).unwrap();
     (sealed.into_envelope(), chain)
@@ -549,7 +549,7 @@ fn many(sender: &Person, mut chain: SendingChain, count: u32) -> (Vec<Envelope>,
     (messages.collect(), chain)
 }
 
-fn opens(
+pub(crate) fn opens(
     sender: &Person,
     held: &ReceivingChains,
     envelope: &Envelope,
