@@ -33,6 +33,8 @@ mod linking;
 mod linking_spec;
 #[cfg(target_os = "linux")]
 mod memory;
+// Vodozemac asks the operating system for randomness, and a browser is none.
+#[cfg(not(target_arch = "wasm32"))]
 mod olm;
 mod people;
 mod sender_chains;
