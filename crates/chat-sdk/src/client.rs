@@ -22,10 +22,11 @@ use crate::engine::{Engine, Order};
 use crate::error::{Kind, Result};
 use crate::event::{ConnectionState, Events};
 use crate::hub::Hub;
+use crate::learning::learn;
 use crate::message::{Contact, Message};
 use crate::store::{conversations, outbox};
 use crate::verification::{self, Trust};
-use crate::{account, expiry, membership, sync};
+use crate::{account, expiry, membership};
 
 /// Most orders that wait for the engine.
 const ORDERS_MAX: usize = 16;
@@ -299,7 +300,7 @@ impl Client {
     ///
     /// [`Kind::StoreFailed`], [`Kind::DeviceRemoved`] if this one is no longer among them.
     pub async fn devices(&self) -> Result<Vec<OwnDevice>> {
-        match sync::learn(&self.hub, self.account()).await {
+        match learn(&self.hub, self.account()).await {
             Err(error) if !error.is_transient() => Err(error),
             _ => devices::list_own(&self.hub.context).await,
         }

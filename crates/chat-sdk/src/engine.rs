@@ -33,12 +33,13 @@ use self::timers::{Timer, Timers};
 use crate::connection::{Backoff, Report, Wire};
 use crate::error::{Kind, Result};
 use crate::event::ConnectionState;
+use crate::expiry;
 use crate::hub::Hub;
+use crate::learning::learn;
 use crate::sealing::Step;
 use crate::store::tombstones;
 use crate::sync::{Inbound, Received};
 use crate::transport::Link;
-use crate::{expiry, sync};
 
 /// How many reports wait before the link is read no further: the relay's window, twice.
 const REPORTS_MAX: usize = 64;
@@ -298,7 +299,7 @@ impl Engine {
         for account in accounts {
             let hub = Arc::clone(&self.hub);
             self.jobs.spawn(async move {
-                let outcome = sync::learn(&hub, account).await;
+                let outcome = learn(&hub, account).await;
                 // What may pass is learned with the next connection, or when it is needed.
                 Done::Aside(outcome.or_else(|e| if e.is_transient() { Ok(()) } else { Err(e) }))
             });

@@ -45,7 +45,7 @@
 //! | `engine`, `connection` | one loop: what happens next, and over which connection |
 //! | `outbox`, `recipients`, `sealing`, `sending` | from a draft to bytes that the relay has |
 //! | `resume`, `sync`, `opening`, `receipts`, `expiry` | from bytes to a message, and to its end |
-//! | `membership` | logs verified, entries appended |
+//! | `membership`, `learning` | logs verified, entries appended; device lists asked for |
 //! | [`access`], [`api`], [`relay`] | the relay's REST interface, with a log-in that renews itself |
 //! | [`clock`], [`random`], [`store`], [`transport`] | the ports: time, randomness, memory, network |
 //!
@@ -69,6 +69,7 @@ pub mod error;
 pub mod event;
 mod expiry;
 mod hub;
+mod learning;
 mod membership;
 pub mod message;
 mod opening;

@@ -29,8 +29,8 @@ use crate::devices;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Warning};
 use crate::hub::Hub;
+use crate::learning::learn;
 use crate::store::conversations;
-use crate::sync::learn;
 
 /// How often an entry is made anew when somebody else was first.
 const ATTEMPTS: usize = 8;

@@ -18,11 +18,12 @@ use chat_core::receipt::Sequence;
 use crate::ageing;
 use crate::error::Result;
 use crate::hub::Hub;
+use crate::learning::learn;
 use crate::membership::catch_up;
 use crate::prekeys::{self, Occasion};
 use crate::store::conversations::Standing;
 use crate::store::{account, conversations, cursors, messages};
-use crate::sync::{Inbound, learn, pass_over, receive};
+use crate::sync::{Inbound, pass_over, receive};
 
 /// The name of the fact that holds the relay's epoch.
 const EPOCH: &str = "relay_epoch";

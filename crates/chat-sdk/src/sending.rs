@@ -16,13 +16,14 @@ use crate::devices;
 use crate::error::{Kind, Result};
 use crate::event::Event;
 use crate::hub::Hub;
+use crate::learning::learn;
 use crate::membership::catch_up;
 use crate::message::Status;
 use crate::outbox::{self, Remedy};
 use crate::recipients::Bundles;
 use crate::sealing::{self, Advance, Step};
 use crate::store::{conversations, outbox as rows, peers};
-use crate::sync::{is_about_us, learn, pass_over};
+use crate::sync::{is_about_us, pass_over};
 
 /// How many lists and bundles are fetched for one message before it has to wait.
 const ROUNDS: usize = 8;

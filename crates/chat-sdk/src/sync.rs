@@ -20,10 +20,11 @@ use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
 use crate::context::Own;
-use crate::devices::{self, Learned};
+use crate::devices;
 use crate::error::{Kind, Result};
-use crate::event::{Event, Warning};
+use crate::event::Event;
 use crate::hub::Hub;
+use crate::learning::learn;
 use crate::membership::catch_up;
 use crate::message::Message;
 use crate::opening::{self, Arrival};
@@ -163,33 +164,6 @@ async fn wanted(
         Ok((logs, accounts))
     };
     hub.context.store.read(missing).await
-}
-
-/// Asks the relay for an account's devices; what does not hold is warned of.
-///
-/// # Errors
-///
-/// What may pass, and what the store fails with.
-pub(crate) async fn learn(hub: &Hub, account: AccountId) -> Result<()> {
-    if account == hub.context.own.account() {
-        return match devices::refresh_own(&hub.context).await {
-            Err(error) if error.kind() == Kind::DeviceListForged => {
-                hub.warn(Warning::DeviceListForged { account });
-                Ok(())
-            }
-            outcome => outcome.map(drop),
-        };
-    }
-    match devices::fetch(&hub.context, account).await {
-        Ok(Learned::Known(_) | Learned::IdentityChanged { first_time: false }) => {}
-        Ok(Learned::IdentityChanged { first_time: true }) => {
-            hub.warn(Warning::IdentityChanged { account });
-        }
-        Ok(Learned::Refused(_)) => hub.warn(Warning::DeviceListForged { account }),
-        Err(error) if error.kind() == Kind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    Ok(())
 }
 
 /// What a batch has changed so far.

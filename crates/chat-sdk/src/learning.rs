@@ -1,0 +1,37 @@
+//! Learning whose devices are whose: asking the relay, and warning of what does not hold.
+//!
+//! What is believed, and what is not, is decided in [`crate::devices`]; this tells people.
+
+use chat_core::id::AccountId;
+
+use crate::devices::{self, Learned};
+use crate::error::{Kind, Result};
+use crate::event::Warning;
+use crate::hub::Hub;
+
+/// Asks the relay for an account's devices; what does not hold is warned of.
+///
+/// # Errors
+///
+/// What may pass, and what the store fails with.
+pub(crate) async fn learn(hub: &Hub, account: AccountId) -> Result<()> {
+    if account == hub.context.own.account() {
+        return match devices::refresh_own(&hub.context).await {
+            Err(error) if error.kind() == Kind::DeviceListForged => {
+                hub.warn(Warning::DeviceListForged { account });
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        };
+    }
+    match devices::fetch(&hub.context, account).await {
+        Ok(Learned::Known(_) | Learned::IdentityChanged { first_time: false }) => {}
+        Ok(Learned::IdentityChanged { first_time: true }) => {
+            hub.warn(Warning::IdentityChanged { account });
+        }
+        Ok(Learned::Refused(_)) => hub.warn(Warning::DeviceListForged { account }),
+        Err(error) if error.kind() == Kind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
