@@ -94,10 +94,8 @@ pub(crate) fn search(needles: &Needles, stack: &Range<usize>) -> Found {
     for region in writable() {
         for start in region.clone().step_by(PIECE) {
             let length = (region.end - start).min(PIECE + 16);
-            // What was unmapped in between cannot be read, and needs not.
-            if memory.read_exact_at(&mut piece[..length], start as u64).is_err() {
-                continue;
-            }
+            // What was unmapped in between cannot be read, and needs not; what is before it, is.
+            let Ok(length) = memory.read_at(&mut piece[..length], start as u64) else { continue };
             for at in 0..length.saturating_sub(15) {
                 if !starts[usize::from(u16::from_le_bytes([piece[at], piece[at + 1]]))] {
                     continue;
