@@ -7,6 +7,7 @@
 //! | [`prekeys`] | `/v1/prekeys…` |
 //! | [`conversations`] | `/v1/conversations…` |
 //! | [`origin`] | which web pages may |
+//! | [`routes`] | the list of all paths |
 //! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
 //!
 //! Every refusal is a [`Reject`], for unknown paths too. A body has its
@@ -21,6 +22,7 @@ pub mod health;
 pub mod origin;
 pub mod prekeys;
 pub mod refusal;
+pub mod routes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +39,7 @@ use chat_core::reject::{Reject, RejectCode};
 use tokio_util::task::TaskTracker;
 
 use self::refusal::Refusal;
+use self::routes::Routes;
 use crate::config::Network;
 use crate::service::Services;
 use crate::socket;
@@ -73,9 +76,10 @@ impl App {
     }
 }
 
-/// All paths.
-pub fn router(app: App) -> Router {
-    Router::new()
+/// All paths. Each has a row in the authorisation matrix, `tests/all/matrix/rows.rs`.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
         .route("/v1/auth/register/start", post(auth::register_start))
         .route("/v1/auth/register/finish", post(auth::register_finish))
         .route("/v1/auth/login/start", post(auth::login_start))
@@ -106,6 +110,12 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+}
+
+/// All paths, with what every request and every answer goes through.
+pub fn router(app: App) -> Router {
+    routes()
+        .into_router()
         .layer(from_fn(trace))
         .fallback(async || {
             Refusal(Reject::from(RejectCode::NotFound).saying("The relay has no such path."))

@@ -13,6 +13,7 @@ mod expiry;
 mod frames;
 mod limits;
 mod logs;
+mod matrix;
 mod messages;
 mod nodes;
 mod people;

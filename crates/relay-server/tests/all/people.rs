@@ -16,7 +16,7 @@ use chat_core::device::{
 use chat_core::envelope::{
     Envelope, EnvelopeKeys, Expiry, Header, Recipient, Suite, Wrap, WrapScheme,
 };
-use chat_core::id::{AccountId, ConversationId, DeviceAddress, DeviceId, MessageId};
+use chat_core::id::{AccountId, ConversationId, DeviceAddress, DeviceId, MessageId, WorkspaceId};
 use chat_core::key::{
     AgreementKey, DeviceKey, IdentityKey, KemKey, Signature, XWingKey, signature_input,
 };
@@ -338,6 +338,18 @@ impl Person {
         others: &[&Self],
         policy: Policy,
     ) -> MembershipEntry {
+        let workspace = self.rest.limits().await.default_workspace;
+        self.creation_in(workspace, kind, others, policy)
+    }
+
+    /// The same, in a workspace that is known.
+    pub fn creation_in(
+        &self,
+        workspace: WorkspaceId,
+        kind: ConversationKind,
+        others: &[&Self],
+        policy: Policy,
+    ) -> MembershipEntry {
         let mut members = vec![Member { account: self.account, role: Role::Admin }];
         let role = match kind {
             ConversationKind::Direct => Role::Admin,
@@ -353,7 +365,7 @@ impl Person {
             at: NOW,
             change: Change::Create {
                 kind,
-                workspace: self.rest.limits().await.default_workspace,
+                workspace,
                 members: List::new(members).unwrap(),
                 policy,
                 nonce: Bytes::new(random::bytes::<16>().to_vec()).unwrap(),

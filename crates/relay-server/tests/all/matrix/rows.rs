@@ -1,0 +1,121 @@
+//! A row for each path and method, in the order of `http.rs`.
+
+use chat_core::api::conversations::AppendEntry;
+use chat_core::membership::{Change, ConversationKind, Policy};
+use chat_core::reject::RejectCode::{
+    Conflict, InvalidCredentials, Malformed, NotVerified, TokenInvalid,
+};
+use serde_json::{Value, json};
+
+use super::world::{Who, World};
+use super::{Needs, Outcome};
+use crate::people::Person;
+
+/// What a path is sent: nothing, or what this makes for the caller.
+pub type Body = fn(&World, &Person) -> Option<Value>;
+
+/// One path with one method.
+pub struct Row {
+    /// As it is routed: `GET /v1/account`.
+    pub route: &'static str,
+    /// Who may.
+    pub needs: Needs,
+    /// What it is sent.
+    pub body: Body,
+    /// What whoever may gets.
+    pub granted: Outcome,
+}
+
+impl Row {
+    /// What `who` must get.
+    pub fn expects(&self, who: Who) -> Outcome {
+        self.needs.expects(who, self.granted)
+    }
+}
+
+/// A row for a path that takes no body.
+fn row(route: &'static str, needs: Needs, granted: Outcome) -> Row {
+    Row { route, needs, body: |_, _| None, granted }
+}
+
+/// A row for a path that is sent an empty object.
+fn empty(route: &'static str, needs: Needs, granted: Outcome) -> Row {
+    with(route, needs, |_, _| Some(json!({})), granted)
+}
+
+/// A row for a path that is sent something.
+fn with(route: &'static str, needs: Needs, body: Body, granted: Outcome) -> Row {
+    Row { body, ..row(route, needs, granted) }
+}
+
+/// All of them.
+pub fn rows() -> Vec<Row> {
+    use Needs::{Device, Enrolment, Member, Nothing, Reader};
+    vec![
+        empty("POST /v1/auth/register/start", Nothing, Err(Malformed)),
+        empty("POST /v1/auth/register/finish", Nothing, Err(Malformed)),
+        empty("POST /v1/auth/login/start", Nothing, Err(Malformed)),
+        with("POST /v1/auth/login/finish", Nothing, unknown_login, Err(InvalidCredentials)),
+        empty("POST /v1/auth/device/start", Nothing, Err(Malformed)),
+        empty("POST /v1/auth/device/finish", Nothing, Err(Malformed)),
+        with("POST /v1/auth/refresh", Nothing, unknown_refresh, Err(TokenInvalid)),
+        row("POST /v1/auth/logout", Device, Ok(())),
+        empty("POST /v1/devices/enrol", Enrolment, Err(Malformed)),
+        row("GET /v1/account", Device, Ok(())),
+        empty("PUT /v1/account/devices", Device, Err(Malformed)),
+        empty("PUT /v1/account/envelope-keys", Device, Err(Malformed)),
+        row("GET /v1/account/keyring", Device, Ok(())),
+        with("PUT /v1/account/keyring", Device, skipping_keyring, Err(Conflict)),
+        row("GET /v1/accounts/by-name/{username}", Device, Ok(())),
+        row("GET /v1/accounts/{account}/keys", Device, Ok(())),
+        row("GET /v1/prekeys", Device, Ok(())),
+        empty("PUT /v1/prekeys", Device, Err(Malformed)),
+        with("POST /v1/prekeys/fetch", Device, |_, _| Some(json!({"devices": []})), Ok(())),
+        row("GET /v1/conversations", Device, Ok(())),
+        with("POST /v1/conversations", Device, anothers_creation, Err(NotVerified)),
+        row("GET /v1/conversations/{conversation}/membership", Reader, Ok(())),
+        with(
+            "POST /v1/conversations/{conversation}/membership",
+            Member,
+            anothers_entry,
+            Err(NotVerified),
+        ),
+        row("GET /v1/conversations/{conversation}/messages", Reader, Ok(())),
+        row("GET /v1/conversations/{conversation}/receipts", Member, Ok(())),
+        row("GET /v1/socket", Nothing, Err(Malformed)),
+        row("GET /v1/limits", Nothing, Ok(())),
+        row("GET /.well-known/jwks.json", Nothing, Ok(())),
+        row("GET /healthz", Nothing, Ok(())),
+        row("GET /readyz", Nothing, Ok(())),
+        row("GET /metrics", Nothing, Ok(())),
+    ]
+}
+
+fn unknown_login(_: &World, _: &Person) -> Option<Value> {
+    Some(json!({"login": "AAAA", "finalization": "AAAA"}))
+}
+
+fn unknown_refresh(_: &World, _: &Person) -> Option<Value> {
+    Some(json!({"refresh": "A".repeat(43)}))
+}
+
+fn skipping_keyring(_: &World, _: &Person) -> Option<Value> {
+    Some(json!({"number": 9, "sealed": "AAAA"}))
+}
+
+/// Signed by a device that is not the caller's.
+fn anothers_creation(world: &World, _: &Person) -> Option<Value> {
+    let (kind, others) = (ConversationKind::Group, &[][..]);
+    let entry = world.outsider.creation_in(world.workspace, kind, others, Policy::DEFAULT);
+    to_value(&AppendEntry { entry: world.outsider.device.entry(&entry) })
+}
+
+fn anothers_entry(world: &World, _: &Person) -> Option<Value> {
+    let author = world.outsider.device.address;
+    let entry = world.group.next_entry(author, Change::Leave, crate::people::NOW);
+    to_value(&AppendEntry { entry: world.outsider.device.entry(&entry) })
+}
+
+fn to_value(body: &impl serde::Serialize) -> Option<Value> {
+    Some(serde_json::to_value(body).unwrap())
+}
