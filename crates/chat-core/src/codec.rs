@@ -252,8 +252,8 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MA
 
 /// Defines a public byte string of fixed length, with both encodings.
 macro_rules! fixed_bytes {
-    ($(#[$doc:meta])* $name:ident, $length:expr) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $length:expr) => {
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub struct $name([u8; $length]);
 
@@ -271,6 +271,17 @@ macro_rules! fixed_bytes {
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; $length] {
                 &self.0
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::schema::fixed($length, concat!($($doc),*))
             }
         }
 

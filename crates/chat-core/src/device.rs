@@ -28,6 +28,7 @@ pub const VERSION: u8 = 1;
 
 /// What an account says of one of its devices.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct DeviceCertificate {
     /// [`VERSION`].
@@ -60,6 +61,7 @@ impl Signable for DeviceCertificate {
 
 /// A line of a device list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct ListedDevice {
     /// Which device.
@@ -75,6 +77,7 @@ pub struct ListedDevice {
 
 /// All devices of an account, in one version of a hash-chained list.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct DeviceList {
     /// [`VERSION`].
@@ -107,6 +110,7 @@ impl Signable for DeviceList {
 
 /// A device list with its certificates, as the relay hands them out.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct PublishedDevices {
     /// The account's identity key; believed when it is the pinned one.

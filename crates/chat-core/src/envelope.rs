@@ -33,6 +33,7 @@ pub const VERSION: u8 = 1;
 #[derive(
     Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum Suite {
@@ -55,6 +56,7 @@ pub enum Suite {
 #[derive(
     Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum WrapScheme {
@@ -85,6 +87,7 @@ impl WrapScheme {
 
 /// For whom a wrap is.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Recipient {
     /// Whoever holds the sender chain it is on.
@@ -163,6 +166,7 @@ impl<'b, C> Decode<'b, C> for Recipient {
 
 /// From when a self-destruct timer runs.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum ExpiryMode {
@@ -176,6 +180,7 @@ pub enum ExpiryMode {
 
 /// A self-destruct timer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct Expiry {
     /// From when it runs.
@@ -196,6 +201,7 @@ impl Expiry {
 
 /// What a message says in clear; everything here is authenticated.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct Header {
     /// [`VERSION`].
@@ -229,6 +235,7 @@ pub struct Header {
 
 /// The secret of a message, for one recipient or for all that share a sender chain.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(array)]
 pub struct Wrap {
     /// How it was wrapped.
@@ -255,6 +262,7 @@ impl Wrap {
 
 /// A sealed message.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct Envelope {
     /// An encoded [`Header`].
@@ -385,6 +393,7 @@ impl SignedContent {
 
 /// An epoch of an account's envelope keys, signed by its identity key.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct EnvelopeKeys {
     /// [`VERSION`].

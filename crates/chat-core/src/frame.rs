@@ -34,6 +34,7 @@ pub const SUBPROTOCOL_JSON: &str = "sealwire.v1.json";
 
 /// What a client says.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 #[serde(tag = "type")]
 #[non_exhaustive]
@@ -99,6 +100,7 @@ pub enum ClientFrame {
 
 /// What a relay says.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 #[serde(tag = "type")]
 #[non_exhaustive]
@@ -246,6 +248,7 @@ pub enum RelayFrame {
 
 /// Whether somebody is typing.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum Typing {

@@ -14,7 +14,10 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub struct $name([u8; 16]);
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        pub struct $name(
+            #[cfg_attr(feature = "schema", schemars(with = "crate::schema::UuidText"))] [u8; 16],
+        );
 
         impl $name {
             /// How many bytes it has.
@@ -153,6 +156,7 @@ impl ConversationId {
     serde::Serialize,
     serde::Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct DeviceAddress {
     /// Whose it is.

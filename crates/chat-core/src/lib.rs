@@ -28,5 +28,7 @@ pub mod merkle;
 pub mod prekey;
 pub mod receipt;
 pub mod reject;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod signed;
 pub mod time;

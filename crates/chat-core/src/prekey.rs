@@ -29,6 +29,7 @@ pub const VERSION: u8 = 1;
 
 /// The prekeys of a device for one period, under one signature.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct PrekeySet {
     /// [`VERSION`].
@@ -67,6 +68,7 @@ impl Signable for PrekeySet {
 
 /// A pair of keys for one handshake.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct OneTimePrekey {
     /// Its place in the set.
@@ -128,6 +130,7 @@ fn hash(index: u16, agreement: AgreementKey, kem: KemKey) -> Digest {
 
 /// What a device uploads: a set and its one-time prekeys.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct PrekeyUpload {
     /// The signed set.
@@ -160,6 +163,7 @@ impl PrekeyUpload {
 
 /// What somebody who wants to start a session is handed.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct PrekeyBundle {
     /// Whose it is said to be.

@@ -20,6 +20,7 @@ pub type Sequence = u64;
 #[derive(
     Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptKind {
@@ -33,6 +34,7 @@ pub enum ReceiptKind {
 
 /// A device's word on everything up to a sequence.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct Receipt {
     /// [`VERSION`].
@@ -65,6 +67,7 @@ impl Signable for Receipt {
 
 /// A receipt as it travels: beside it, who is to be asked for the key.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct SignedReceipt {
     /// Who signed it, as they say.

@@ -14,6 +14,7 @@ macro_rules! rejects {
     ($($(#[$doc:meta])* $number:literal $name:ident $code:literal $status:literal $retry:ident $message:literal;)*) => {
         /// Why the relay refused.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[cbor(index_only)]
         #[non_exhaustive]
         pub enum RejectCode {
@@ -126,6 +127,7 @@ rejects! {
 
 /// A refusal, as it travels in frames and as REST's error body.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{} ({})", self.message, self.code.code())]
 #[cbor(map)]
 pub struct Reject {

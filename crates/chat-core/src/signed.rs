@@ -57,11 +57,16 @@ pub struct Unverified<T> {
     kind: PhantomData<fn() -> T>,
 }
 
+/// A signed object: the bytes as they were signed (CBOR), and the signature over them.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Signed"))]
 #[cbor(map)]
-struct SignedBytes {
+pub(crate) struct SignedBytes {
+    /// What was signed.
     #[n(0)]
     bytes: Bytes<SIGNED_OBJECT_BYTES_MAX>,
+    /// By whom the object's description says.
     #[n(1)]
     signature: Signature,
 }

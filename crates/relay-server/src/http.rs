@@ -9,20 +9,28 @@
 //! | [`origin`] | which web pages may |
 //! | [`routes`] | the list of all paths |
 //! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
+//! | [`described`], [`openapi`], [`asyncapi`] | what all of that looks like: `/v1/openapi.json`, `/v1/asyncapi.json` |
+//!
+//! A new path: a line in [`routes()`], a line in [`sentences`], `JsonSchema` on its bodies, a row in
+//! the authorisation matrix; then `cargo xtask api` writes the documents anew.
 //!
 //! Every refusal is a [`Reject`], for unknown paths too. A body has its
 //! limit before it is read. Nothing of a request is logged but its path's pattern, its status and
 //! how long it took.
 
 pub mod accounts;
+pub mod asyncapi;
 pub mod auth;
 pub mod conversations;
+pub mod described;
 pub mod extract;
 pub mod health;
+pub mod openapi;
 pub mod origin;
 pub mod prekeys;
 pub mod refusal;
 pub mod routes;
+pub mod sentences;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,11 +41,11 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post, put};
 use chat_core::frame::SOCKET_PATH;
 use chat_core::reject::{Reject, RejectCode};
 use tokio_util::task::TaskTracker;
 
+use self::described::{get, post, put};
 use self::refusal::Refusal;
 use self::routes::Routes;
 use crate::config::Network;
@@ -76,7 +84,8 @@ impl App {
     }
 }
 
-/// All paths. Each has a row in the authorisation matrix, `tests/all/matrix/rows.rs`.
+/// All paths, each with what it takes and gives, and with a row in the authorisation matrix,
+/// `tests/all/matrix/rows.rs`.
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
@@ -106,6 +115,8 @@ pub fn routes() -> Routes {
         .route("/v1/conversations/{conversation}/receipts", get(conversations::receipts))
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/v1/limits", get(health::limits))
+        .route("/v1/openapi.json", get(health::openapi))
+        .route("/v1/asyncapi.json", get(health::asyncapi))
         .route("/.well-known/jwks.json", get(health::key_set))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

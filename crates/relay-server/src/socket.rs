@@ -7,15 +7,17 @@ use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use chat_core::frame::{SUBPROTOCOL_CBOR, SUBPROTOCOL_JSON};
 use chat_core::limits::FRAME_BYTES_MAX;
 use chat_core::reject::{Reject, RejectCode};
+use schemars::SchemaGenerator;
 
 use crate::admission::Admitted;
 use crate::connection;
 use crate::encoding::Encoding;
 use crate::http::App;
+use crate::http::described::{Answered, Description, Output};
 use crate::http::extract::{Peer, bearer};
 use crate::http::refusal::Answer;
 use crate::limits::{Class, Subject};
@@ -24,6 +26,22 @@ use crate::service::authenticate;
 /// The library's own 128 KiB would be most of what an idle connection weighs.
 const READ_BUFFER_BYTES: usize = 2 * 1024;
 const WRITE_BUFFER_BYTES: usize = 8 * 1024;
+
+/// A connection that is a WebSocket from here on.
+#[derive(Debug)]
+pub struct Upgraded(Response);
+
+impl IntoResponse for Upgraded {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Output for Upgraded {
+    fn describe(description: &mut Description, _: &mut SchemaGenerator) {
+        description.answers.push(Answered { status: Some(101), media: None, schema: None });
+    }
+}
 
 /// `GET /v1/socket`.
 ///
@@ -37,7 +55,7 @@ pub async fn upgrade(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     peer: Peer,
     admitted: Option<Extension<Arc<Admitted>>>,
-) -> Answer<Response> {
+) -> Answer<Upgraded> {
     app.check_ready()?;
     let upgrade = upgrade.map_err(|_| {
         Reject::from(RejectCode::Malformed).saying("This path only takes WebSocket upgrades.")
@@ -62,7 +80,7 @@ pub async fn upgrade(
     };
     let connections = app.connections.clone();
     let admitted = admitted.map(|Extension(admitted)| admitted);
-    Ok(upgrade
+    let response = upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_write_buffer_size(2 * FRAME_BYTES_MAX)
@@ -72,5 +90,6 @@ pub async fn upgrade(
             connections
                 .track_future(connection::run(services, socket, encoding, caller, admitted))
                 .await;
-        }))
+        });
+    Ok(Upgraded(response))
 }

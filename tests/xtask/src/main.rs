@@ -7,6 +7,7 @@
 //!  cargo xtask bench      what the cryptography costs
 //!  cargo xtask load       what the relay bears
 //!  cargo xtask vectors    rewrites the test vectors of the protocol
+//!  cargo xtask api        rewrites the documents of the relay's interfaces
 //!  cargo xtask wasm       core and crypto for the browser, and their tests there
 //!  cargo xtask fuzz       hostile bytes, a minute a target
 //!  cargo xtask mutants    whether the tests notice when the code lies
@@ -17,6 +18,7 @@
 //! `.ci/run` and the workflows call the same verbs, so that a green run here is a green run there.
 //! Progress goes to standard error; standard output belongs to the commands that are run.
 
+mod api;
 mod bench;
 mod check;
 mod command;
@@ -80,6 +82,8 @@ enum Verb {
     },
     /// Rewrite the protocol's test vectors and show what changed
     Vectors,
+    /// Rewrite the documents of the relay's interfaces and show what changed
+    Api,
     /// Build core and crypto for the browser and run their tests there, e.g. `wasm -- vectors`
     Wasm {
         /// Arguments for `cargo test`
@@ -125,6 +129,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Bench { arguments } => bench::run(&arguments),
         Verb::Load { arguments } => load::run(&arguments),
         Verb::Vectors => vectors::run(),
+        Verb::Api => api::run(),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Mutants { arguments } => mutants::run(&arguments),
         Verb::Wasm { arguments } => wasm::run(&arguments),

@@ -15,6 +15,7 @@ use crate::signed::Unverified;
 
 /// `GET /v1/accounts/by-name/{username}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccountName {
     /// The account.
     pub account: AccountId,
@@ -24,6 +25,7 @@ pub struct AccountName {
 
 /// `GET /v1/accounts/{account}/keys`: everything public, to be verified.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccountKeys {
     /// The account.
     pub account: AccountId,
@@ -37,6 +39,7 @@ pub struct AccountKeys {
 
 /// `GET /v1/account`: the caller's own account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OwnAccount {
     /// The account.
     pub account: AccountId,
@@ -50,6 +53,7 @@ pub struct OwnAccount {
 ///
 /// A `PUT` must carry the number after the stored one, else `conflict`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Keyring {
     /// 1 for the first, then rising by one.
     pub number: u64,

@@ -23,6 +23,7 @@ pub type OpaqueMessage = Bytes<1024>;
 
 /// `POST /v1/auth/register/start`, `POST /v1/auth/login/start`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OpaqueStart {
     /// The username.
     pub username: String,
@@ -32,6 +33,7 @@ pub struct OpaqueStart {
 
 /// The answer to `POST /v1/auth/register/start`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegistrationAnswer {
     /// `RegistrationResponse`.
     pub response: OpaqueMessage,
@@ -39,6 +41,7 @@ pub struct RegistrationAnswer {
 
 /// `POST /v1/auth/register/finish`: the account, its first device and all public keys at once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RegistrationFinish {
     /// The username.
     pub username: String,
@@ -58,6 +61,7 @@ pub struct RegistrationFinish {
 
 /// The answer to `POST /v1/auth/login/start`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LoginAnswer {
     /// Names this log-in in its second half; good once, for a minute.
     pub login: Bytes<32>,
@@ -67,6 +71,7 @@ pub struct LoginAnswer {
 
 /// `POST /v1/auth/login/finish`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LoginFinish {
     /// From [`LoginAnswer`].
     pub login: Bytes<32>,
@@ -76,6 +81,7 @@ pub struct LoginFinish {
 
 /// The answer to `POST /v1/auth/login/finish`: the account is known, a device is still to be named.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Enrolment {
     /// The account.
     pub account: AccountId,
@@ -85,6 +91,7 @@ pub struct Enrolment {
 
 /// `POST /v1/devices/enrol`: a new device, in a new list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Enrol {
     /// The device that enrols.
     pub certificate: Unverified<DeviceCertificate>,
@@ -96,6 +103,7 @@ pub struct Enrol {
 
 /// `POST /v1/auth/device/start`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceLoginStart {
     /// Who wants to log in.
     pub address: DeviceAddress,
@@ -103,6 +111,7 @@ pub struct DeviceLoginStart {
 
 /// The answer to `POST /v1/auth/device/start`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceChallenge {
     /// Thirty-two random bytes; good once, for a minute.
     pub nonce: Bytes<32>,
@@ -110,6 +119,7 @@ pub struct DeviceChallenge {
 
 /// `POST /v1/auth/device/finish`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceLoginFinish {
     /// Who logs in.
     pub address: DeviceAddress,
@@ -141,6 +151,7 @@ pub fn device_login_input(origin: &str, nonce: &[u8], address: DeviceAddress) ->
 
 /// `POST /v1/auth/refresh`.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refresh {
     /// The refresh token; spent by this.
     pub refresh: String,
@@ -166,6 +177,7 @@ pub fn refresh_input(origin: &str, refresh: &str) -> Vec<u8> {
 
 /// A logged-in device's tokens.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tokens {
     /// Whose they are.
     pub address: DeviceAddress,

@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 
 /// `POST /v1/conversations` and `POST /v1/conversations/{id}/membership`: an entry to append.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AppendEntry {
     /// The signed entry.
     pub entry: SignedEntry,
@@ -19,6 +20,7 @@ pub struct AppendEntry {
 
 /// The answer: where the log stands now.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MembershipHead {
     /// Which conversation.
     pub conversation: ConversationId,
@@ -30,6 +32,7 @@ pub struct MembershipHead {
 
 /// `GET /v1/conversations?after={id}`: the caller's conversations, in the order of their ids.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConversationPage {
     /// At most [`PAGE_MAX`].
     pub conversations: List<ConversationSummary, PAGE_MAX>,
@@ -39,6 +42,7 @@ pub struct ConversationPage {
 
 /// What the relay knows of a conversation.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConversationSummary {
     /// Which.
     pub conversation: ConversationId,
@@ -52,6 +56,7 @@ pub struct ConversationSummary {
 
 /// `GET /v1/conversations/{id}/membership?from={index}`: entries from an index on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MembershipPage {
     /// At most [`PAGE_MAX`], in order.
     pub entries: List<SignedEntry, PAGE_MAX>,
@@ -61,6 +66,7 @@ pub struct MembershipPage {
 
 /// `GET /v1/conversations/{id}/messages?after={sequence}`: history, oldest first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessagePage {
     /// At most [`PAGE_MAX`], in order.
     pub messages: List<StoredMessage, PAGE_MAX>,
@@ -70,6 +76,7 @@ pub struct MessagePage {
 
 /// A place in a conversation's log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StoredMessage {
     /// The place.
     pub sequence: Sequence,
@@ -83,6 +90,7 @@ pub struct StoredMessage {
 
 /// `GET /v1/conversations/{id}/receipts`: each device's furthest, one of a kind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Receipts {
     /// In no particular order.
     pub receipts: Vec<SignedReceipt>,

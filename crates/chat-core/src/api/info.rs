@@ -6,6 +6,7 @@ use crate::id::WorkspaceId;
 
 /// `GET /v1/limits`: what this relay allows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
     /// Largest payload, in bytes.
     pub payload_bytes_max: usize,
@@ -46,6 +47,7 @@ pub struct Limits {
 
 /// `GET /healthz` and `GET /readyz`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Health {
     /// `ok`, or what is wrong.
     pub status: String,

@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 #[derive(
     Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum ConversationKind {
@@ -51,6 +52,7 @@ impl ConversationKind {
 #[derive(
     Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Encode, Decode, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -64,6 +66,7 @@ pub enum Role {
 
 /// Whom the policy allows something.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum Allowed {
@@ -85,6 +88,7 @@ impl Allowed {
 
 /// The rules of a conversation.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct Policy {
     /// Who may send messages.
@@ -117,6 +121,7 @@ impl Policy {
 
 /// A member as an entry names them.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct Member {
     /// Who.
@@ -129,6 +134,7 @@ pub struct Member {
 
 /// What an entry changes.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -192,6 +198,7 @@ pub enum Change {
 
 /// A link of the log.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct MembershipEntry {
     /// [`VERSION`](super::VERSION).
@@ -223,6 +230,7 @@ impl Signable for MembershipEntry {
 
 /// An entry as it travels: beside it, who is to be asked for the key.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cbor(map)]
 pub struct SignedEntry {
     /// Who signed it, as they say.

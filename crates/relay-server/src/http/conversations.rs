@@ -7,6 +7,7 @@ use chat_core::api::conversations::{
 };
 use chat_core::id::ConversationId;
 use chat_core::receipt::Sequence;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::App;
@@ -15,20 +16,20 @@ use super::refusal::Answer;
 use crate::service;
 
 /// Where a page of conversations begins.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct AfterConversation {
     after: Option<ConversationId>,
 }
 
 /// Where a page of a membership log begins.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct FromIndex {
     #[serde(default)]
     from: u64,
 }
 
 /// Where a page of history begins.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct AfterSequence {
     #[serde(default)]
     after: Sequence,

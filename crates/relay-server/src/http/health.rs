@@ -3,11 +3,37 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use chat_core::api::info::{Health, Limits};
 use chat_core::limits;
+use schemars::SchemaGenerator;
 
-use super::App;
+use super::described::{Answered, Description, JSON, Output};
+use super::{App, asyncapi, openapi};
+
+/// A text that is made elsewhere, of a media type.
+#[derive(Debug)]
+pub struct Text<T>(T, &'static str);
+
+impl<T: IntoResponse> IntoResponse for Text<T> {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, self.1)], self.0).into_response()
+    }
+}
+
+impl Output for Text<String> {
+    fn describe(description: &mut Description, _: &mut SchemaGenerator) {
+        let media = Some("text/plain");
+        description.answers.push(Answered { status: Some(200), media, schema: None });
+    }
+}
+
+/// What stands in the program is a document.
+impl Output for Text<&'static str> {
+    fn describe(description: &mut Description, _: &mut SchemaGenerator) {
+        description.answers.push(Answered { status: Some(200), media: Some(JSON), schema: None });
+    }
+}
 
 /// `GET /healthz`: the process is alive.
 pub async fn healthz() -> Json<Health> {
@@ -31,9 +57,18 @@ fn health(status: &str) -> Health {
 }
 
 /// `GET /metrics`.
-pub async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, app.services.render_metrics())
+pub async fn metrics(State(app): State<App>) -> Text<String> {
+    Text(app.services.render_metrics(), "text/plain; version=0.0.4; charset=utf-8")
+}
+
+/// `GET /v1/openapi.json`.
+pub async fn openapi() -> Text<&'static str> {
+    Text(&openapi::DOCUMENT, JSON)
+}
+
+/// `GET /v1/asyncapi.json`.
+pub async fn asyncapi() -> Text<&'static str> {
+    Text(&asyncapi::DOCUMENT, JSON)
 }
 
 /// `GET /.well-known/jwks.json`.

@@ -2,42 +2,40 @@
 //!
 //! ```text
 //!  Routes::new().route(path, methods)…  ─┬─▶ into_router()   serves
-//!                                        └─▶ paths()         is what tests go through
+//!                                        ├─▶ paths()         is what tests go through
+//!                                        └─▶ operations()    is what the OpenAPI document says
 //! ```
 //!
 //! The authorisation matrix in `tests/all/matrix.rs` asks every path with every method as somebody
 //! who may and as everybody who may not; a path without a row there fails it.
 
 use axum::Router;
-use axum::routing::MethodRouter;
 
 use super::App;
+use super::described::{Methods, Operation};
 
 /// Paths with their handlers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Routes {
     router: Router<App>,
     paths: Vec<&'static str>,
-}
-
-impl Default for Routes {
-    fn default() -> Self {
-        Self::new()
-    }
+    operations: Vec<Operation>,
 }
 
 impl Routes {
     /// None yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { router: Router::new(), paths: Vec::new() }
+        Self::default()
     }
 
     /// Adds a path, as [`Router::route`] does.
     #[must_use]
-    pub fn route(mut self, path: &'static str, methods: MethodRouter<App>) -> Self {
-        self.router = self.router.route(path, methods);
+    pub fn route(mut self, path: &'static str, methods: Methods) -> Self {
+        let (router, operations) = methods.at(path);
+        self.router = self.router.route(path, router);
         self.paths.push(path);
+        self.operations.extend(operations);
         self
     }
 
@@ -45,6 +43,12 @@ impl Routes {
     #[must_use]
     pub fn paths(&self) -> &[&'static str] {
         &self.paths
+    }
+
+    /// What each takes and gives, method by method, in the order in which they were added.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
     }
 
     /// What serves them.

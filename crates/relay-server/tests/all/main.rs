@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing, unreachable_pub)]
 
 mod accounts;
+mod api;
 mod audit;
 mod cli;
 mod conversations;

@@ -84,6 +84,8 @@ pub fn rows() -> Vec<Row> {
         row("GET /v1/conversations/{conversation}/receipts", Member, Ok(())),
         row("GET /v1/socket", Nothing, Err(Malformed)),
         row("GET /v1/limits", Nothing, Ok(())),
+        row("GET /v1/openapi.json", Nothing, Ok(())),
+        row("GET /v1/asyncapi.json", Nothing, Ok(())),
         row("GET /.well-known/jwks.json", Nothing, Ok(())),
         row("GET /healthz", Nothing, Ok(())),
         row("GET /readyz", Nothing, Ok(())),
