@@ -160,7 +160,6 @@ pub struct Methods {
 
 impl Methods {
     /// What serves them, and what each takes and gives at `path`.
-    #[must_use]
     pub fn at(self, path: &'static str) -> (MethodRouter<App>, Vec<Operation>) {
         let described = |(method, handler, describe)| Operation { method, path, handler, describe };
         (self.router, self.operations.into_iter().map(described).collect())

@@ -116,11 +116,12 @@ fn responses(answers: &[Answered]) -> Value {
             Some(503) => ("503".to_owned(), "Not at the moment."),
             Some(status) => (status.to_string(), "What was asked for."),
         };
-        let mut response = json!({ "description": says });
+        let mut response = Map::from_iter([("description".to_owned(), json!(says))]);
         if let Some(media) = answer.media {
-            response["content"] = json!({ media: content(answer.schema.clone()) });
+            let content = json!({ media: content(answer.schema.clone()) });
+            response.insert("content".to_owned(), content);
         }
-        responses.insert(status, response);
+        responses.insert(status, response.into());
     }
     responses.into()
 }
