@@ -7,3 +7,28 @@
 
 pub mod services;
 pub mod stand;
+
+/// Every program of the README and of the guide, compiled.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/guide/accounts.md")]
+    mod accounts {}
+    #[doc = include_str!("../../docs/guide/conversations.md")]
+    mod conversations {}
+    #[doc = include_str!("../../docs/guide/errors.md")]
+    mod errors {}
+    #[doc = include_str!("../../docs/guide/events.md")]
+    mod events {}
+    #[doc = include_str!("../../docs/guide/first-message.md")]
+    mod first_message {}
+    #[doc = include_str!("../../docs/guide/messages.md")]
+    mod messages {}
+    #[doc = include_str!("../../docs/guide/testing.md")]
+    mod testing {}
+    #[doc = include_str!("../../docs/guide/trust.md")]
+    mod trust {}
+    #[doc = include_str!("../../docs/guide/vanishing.md")]
+    mod vanishing {}
+}

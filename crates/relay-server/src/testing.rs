@@ -11,6 +11,33 @@
 //! relay.stop().await;
 //! # });
 //! ```
+//!
+//! Time is a parameter: with a [`ManualClock`](crate::clock::ManualClock) a test decides when
+//! messages expire and tokens run out. So is the network: [`TestRelayBuilder::wired`] puts a
+//! [`Wire`] between clients and the relay, which a test cuts, stalls and mends.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use chat_core::time::Timestamp;
+//! use relay_server::clock::ManualClock;
+//! use relay_server::testing::TestRelay;
+//!
+//! let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
+//! let relay = TestRelay::builder().clock(clock.clone()).wired().start().await;
+//!
+//! clock.advance(Duration::from_secs(3_600)); // an hour later …
+//! relay.sweep().await; // … what is due is erased
+//!
+//! let wire = relay.wire().unwrap();
+//! wire.cut(); // clients are offline
+//! wire.mend(); // and find their way back
+//! # relay.stop().await;
+//! # });
+//! ```
+
+mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -27,12 +54,15 @@ use crate::limits::local::LocalLimits;
 use crate::relay::{Ports, Relay};
 use crate::storage::Storage;
 
+pub use wire::Wire;
+
 /// A relay on a port of its own. It ends when it is dropped; [`TestRelay::stop`] ends it in order.
 #[derive(Debug)]
 pub struct TestRelay {
     relay: Relay,
     url: String,
     folder: Folder,
+    wire: Option<(Wire, wire::Carrier)>,
 }
 
 #[derive(Debug)]
@@ -65,6 +95,7 @@ pub struct TestRelayBuilder {
     proxies: Vec<Network>,
     web_origins: Vec<String>,
     tls: Option<Tls>,
+    wired: bool,
 }
 
 impl TestRelay {
@@ -93,6 +124,7 @@ impl TestRelay {
             proxies: Vec::new(),
             web_origins: Vec::new(),
             tls: None,
+            wired: false,
         }
     }
 
@@ -106,6 +138,12 @@ impl TestRelay {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.relay.address()
+    }
+
+    /// The wire in front of it, if it was started [`wired`](TestRelayBuilder::wired).
+    #[must_use]
+    pub fn wire(&self) -> Option<&Wire> {
+        self.wire.as_ref().map(|(wire, _)| wire)
     }
 
     /// The folder with its database, for a look at what it keeps.
@@ -221,6 +259,13 @@ impl TestRelayBuilder {
         self
     }
 
+    /// Behind a [`Wire`] on which things may go wrong.
+    #[must_use]
+    pub fn wired(mut self) -> Self {
+        self.wired = true;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -245,6 +290,14 @@ impl TestRelayBuilder {
             config.database = Database::Postgres(url);
         }
         let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let plug = match self.wired {
+            true => Some(wire::Plug::take().await.expect("no port on loopback")),
+            false => None,
+        };
+        if let Some(plug) = &plug {
+            // Devices sign the origin that they know.
+            config.origin.get_or_insert_with(|| format!("{scheme}://{}", plug.address()));
+        }
         let relay = match self.shared {
             None => Relay::start(config, self.clock).await,
             Some((hub, storage)) => {
@@ -256,7 +309,8 @@ impl TestRelayBuilder {
             }
         };
         let relay = relay.expect("the relay does not start");
-        let url = format!("{scheme}://{}", relay.address());
-        TestRelay { relay, url, folder }
+        let wire = plug.map(|plug| plug.connect(relay.address()));
+        let address = wire.as_ref().map_or(relay.address(), |(wire, _)| wire.address());
+        TestRelay { relay, url: format!("{scheme}://{address}"), folder, wire }
     }
 }

@@ -12,7 +12,7 @@
 //!  cargo xtask fuzz       hostile bytes, a minute a target
 //!  cargo xtask mutants    whether the tests notice when the code lies
 //!  cargo xtask model      checks the symbolic model of the protocol
-//!  cargo xtask demo       the quickstart
+//!  cargo xtask demo       the main job at work
 //! ```
 //!
 //! `.ci/run` and the workflows call the same verbs, so that a green run here is a green run there.
@@ -100,9 +100,9 @@ enum Verb {
     },
     /// Check the symbolic model of the protocol
     Model,
-    /// Run the quickstart: a relay, two people and a group
+    /// Show the main job: a relay, two people and a group
     Demo {
-        /// Arguments for the quickstart
+        /// Arguments for the demonstration
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

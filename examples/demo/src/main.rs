@@ -1,8 +1,8 @@
 //! The main job, as it happens: a relay, two people and a group, really encrypted.
 //!
 //! ```text
-//!  cargo run -p quickstart                      starts a relay of its own, on SQLite, on loopback
-//!  cargo run -p quickstart -- --relay URL       goes to one that somebody else started
+//!  cargo run -p demo                     starts a relay of its own, on SQLite, on loopback
+//!  cargo run -p demo -- --relay URL      goes to one that somebody else started
 //! ```
 //!
 //! Everything is the product: real sockets, a database on disk, the SDK as an app would use it.

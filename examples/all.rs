@@ -1,0 +1,77 @@
+//! The examples do what they say: each is run as a user runs it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use chat_sdk::{Client, Event};
+use relay_server::testing::TestRelay;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// Longer than any of them takes; one that gets here has failed.
+const AT_MOST: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn quickstart_says_what_was_read() {
+    let output = run(env!("CARGO_BIN_EXE_quickstart")).await;
+
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("alice: Shall we meet?"), "{said}");
+    assert!(said.contains("alice: Only the two of us can read this."), "{said}");
+}
+
+#[tokio::test]
+async fn group_admin_shows_who_decides() {
+    let output = run(env!("CARGO_BIN_EXE_group_admin")).await;
+
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("bob    Admin"), "{said}");
+    assert!(said.contains("Carol posts: This account is not allowed to do this."), "{said}");
+    let at_last = said.split("Bob removed Carol.").nth(1).unwrap();
+    assert!(at_last.contains("the two of us") && !at_last.contains("carol"), "{said}");
+}
+
+#[tokio::test]
+async fn a_bot_says_back_what_it_hears_and_remembers_who_it_is() {
+    let relay = TestRelay::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("bot.store");
+    let builder = Client::builder(relay.url()).in_memory();
+    let alice = builder.register("alice", "correct horse battery staple").await.unwrap().client;
+    let mut events = alice.events();
+
+    for word in ["hello", "still there?"] {
+        let mut bot = Command::new(env!("CARGO_BIN_EXE_bot"))
+            .args(["--relay", relay.url(), "--password", "the bot's own secret", "--store"])
+            .arg(&store)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(bot.stdout.take().unwrap()).lines();
+        let first = timeout(AT_MOST, said.next_line()).await.unwrap().unwrap();
+        assert_eq!(first.as_deref(), Some("echo listens"));
+
+        alice.direct("echo").await.unwrap().send(word).await.unwrap();
+
+        let answer = async {
+            loop {
+                if let Some(Event::Message(message)) = events.next().await {
+                    return message.text().map(str::to_owned);
+                }
+            }
+        };
+        assert_eq!(timeout(AT_MOST, answer).await.unwrap().as_deref(), Some(word));
+        bot.kill().await.unwrap();
+    }
+}
+
+async fn run(program: &str) -> Output {
+    let mut command = Command::new(program);
+    timeout(AT_MOST, command.kill_on_drop(true).output()).await.unwrap().unwrap()
+}
