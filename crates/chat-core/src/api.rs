@@ -6,12 +6,14 @@
 //! | `/v1/accounts/…`, `/v1/account/…` | [`account`] |
 //! | `/v1/prekeys/…` | [`prekeys`] |
 //! | `/v1/conversations/…` | [`conversations`] |
+//! | `/v1/blobs/…` | [`blobs`] |
 //! | `/v1/limits`, `/healthz` | [`info`] |
 //!
 //! Every refusal is a [`Reject`](crate::reject::Reject).
 
 pub mod account;
 pub mod auth;
+pub mod blobs;
 pub mod conversations;
 pub mod info;
 pub mod prekeys;

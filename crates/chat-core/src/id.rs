@@ -130,6 +130,10 @@ id!(
     /// A workspace: what accounts, conversations and searches are scoped to.
     WorkspaceId, random
 );
+id!(
+    /// A blob; drawn by the relay. Who knows it, and is of the same workspace, may fetch the blob.
+    BlobId, random
+);
 
 impl ConversationId {
     /// The id that follows from the bytes of a creation entry.

@@ -140,6 +140,8 @@ labels! {
     REFRESH_TOKEN = "sealwire/1/kdf/refresh-token";
     /// An entry of the relay's audit log and those before it.
     AUDIT = "sealwire/1/hash/audit";
+    /// The checksum of a block of a blob, as the relay stores it.
+    BLOB_BLOCK = "sealwire/1/hash/blob-block";
 }
 
 #[cfg(test)]

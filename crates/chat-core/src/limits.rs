@@ -44,6 +44,14 @@ pub const KEYRING_BYTES_MAX: usize = 256 * 1024;
 pub const ATTACHMENT_BYTES_MAX: u64 = (5 * 1024 - 64) * 1024 * 1024;
 /// Most times that the upload of one attachment may go on after its device was restarted.
 pub const ATTACHMENT_RUNS_MAX: usize = 256;
+/// Largest blob that any relay takes: 5 GiB.
+pub const BLOB_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+/// Most bytes of a blob that one request uploads.
+pub const BLOB_PIECE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Fewest bytes that one request uploads, unless they are the last of the blob.
+pub const BLOB_PIECE_BYTES_MIN: u64 = 64 * 1024;
+/// Most blobs that one message may name.
+pub const BLOBS_A_MESSAGE_MAX: usize = 32;
 /// Largest record of a backup.
 pub const BACKUP_RECORD_BYTES_MAX: usize = 256 * 1024;
 /// Largest content of a backup's segment, before it is padded.

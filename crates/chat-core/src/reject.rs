@@ -123,6 +123,14 @@ rejects! {
     24 DeviceRemoved "device_removed" 401 Never "This device was removed from its account.";
     /// A newer connection of the same device took this one's place.
     25 Displaced "displaced" 409 Never "The device has connected anew; this connection is closed.";
+    /// What an account, or its workspace, may store is used up.
+    26 QuotaExceeded "quota_exceeded" 507 Never "The quota is used up; delete something first.";
+    /// The upload does not stand where the piece begins; `offset` says where it does.
+    27 WrongOffset "wrong_offset" 409 Never "The upload goes on at another offset.";
+    /// The part that was asked for begins behind the end.
+    28 RangeUnsatisfiable "range_unsatisfiable" 416 Never "The range begins behind the end.";
+    /// A message names a blob that is not there, or not complete.
+    29 BlobMissing "blob_missing" 409 Never "A blob that is named is not there, or not complete; upload it again.";
 }
 
 /// A refusal, as it travels in frames and as REST's error body.
@@ -149,6 +157,10 @@ pub struct Reject {
     #[n(4)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub conversation: Option<ConversationId>,
+    /// Where the upload stands, in bytes, for [`RejectCode::WrongOffset`].
+    #[n(5)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub offset: Option<u64>,
 }
 
 impl Reject {
@@ -168,6 +180,7 @@ impl From<RejectCode> for Reject {
             retry_after_ms: None,
             accounts: None,
             conversation: None,
+            offset: None,
         }
     }
 }

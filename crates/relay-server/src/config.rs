@@ -11,6 +11,7 @@
 //! that a half-wrong configuration is refused with a list of all that is wrong with it.
 //! Absent on purpose: secrets. Keys are generated and kept by the relay's storage.
 
+mod blobs;
 mod network;
 mod settings;
 
@@ -19,6 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use blobs::{BlobConfig, BlobLimits, BlobStore};
 pub use network::{Network, NoNetwork};
 pub use settings::{KEYS, Problems, Settings};
 
@@ -64,6 +66,8 @@ pub struct Rates {
     pub registrations_in_3_minutes: u32,
     /// Requests for prekey bundles an account may make in a minute.
     pub fetches_a_minute: u32,
+    /// MiB of blobs an account may upload and fetch in fifteen minutes.
+    pub blob_mebibytes_a_quarter_hour: u32,
     /// REST requests an account may make in fifteen minutes; an address that has not logged in may
     /// make a tenth of it.
     pub requests_a_quarter_hour: u32,
@@ -78,17 +82,18 @@ impl Rates {
         logins_a_quarter_hour: 10,
         registrations_in_3_minutes: 6,
         fetches_a_minute: 60,
+        blob_mebibytes_a_quarter_hour: 4_096,
         requests_a_quarter_hour: 1_000,
     };
 
     /// Each, under its name in a file.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u32); 7] {
+    pub fn named(&self) -> [(&'static str, u32); 8] {
         let mut rates = *self;
         rates.named_mut().map(|(name, rate)| (name, *rate))
     }
 
-    fn named_mut(&mut self) -> [(&'static str, &mut u32); 7] {
+    fn named_mut(&mut self) -> [(&'static str, &mut u32); 8] {
         [
             ("messages_a_minute", &mut self.messages_a_minute),
             ("typing_a_minute", &mut self.typing_a_minute),
@@ -96,6 +101,7 @@ impl Rates {
             ("logins_a_quarter_hour", &mut self.logins_a_quarter_hour),
             ("registrations_in_3_minutes", &mut self.registrations_in_3_minutes),
             ("fetches_a_minute", &mut self.fetches_a_minute),
+            ("blob_mebibytes_a_quarter_hour", &mut self.blob_mebibytes_a_quarter_hour),
             ("requests_a_quarter_hour", &mut self.requests_a_quarter_hour),
         ]
     }
@@ -108,6 +114,7 @@ impl Rates {
         logins_a_quarter_hour: 10_000_000,
         registrations_in_3_minutes: 10_000_000,
         fetches_a_minute: 10_000_000,
+        blob_mebibytes_a_quarter_hour: 10_000_000,
         requests_a_quarter_hour: 10_000_000,
     };
 }
@@ -226,6 +233,8 @@ pub struct Config {
     pub caps: Caps,
     /// For how long the audit log is kept.
     pub audit_kept: Duration,
+    /// Blobs: where, and how many.
+    pub blobs: BlobConfig,
 }
 
 impl Config {
@@ -246,6 +255,7 @@ impl Config {
             rates: Rates::DEFAULT,
             caps: Caps::DEFAULT,
             audit_kept: A_DAY * 365,
+            blobs: BlobConfig::DEFAULT,
         }
     }
 }
@@ -282,6 +292,7 @@ impl fmt::Display for Config {
         }
         writeln!(f, "\n[audit]")?;
         writeln!(f, "keep_days = {}", self.audit_kept.as_secs() / A_DAY.as_secs())?;
+        write!(f, "{}", self.blobs)?;
         writeln!(f, "\n[limits]")?;
         self.rates
             .named()

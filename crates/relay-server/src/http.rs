@@ -6,6 +6,7 @@
 //! | [`accounts`] | `/v1/account…`, `/v1/accounts/…` |
 //! | [`prekeys`] | `/v1/prekeys…` |
 //! | [`conversations`] | `/v1/conversations…` |
+//! | [`blobs`] | `/v1/blobs…` |
 //! | [`origin`] | which web pages may |
 //! | [`routes`] | the list of all paths |
 //! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
@@ -21,6 +22,7 @@
 pub mod accounts;
 pub mod asyncapi;
 pub mod auth;
+pub mod blobs;
 pub mod conversations;
 pub mod described;
 pub mod extract;
@@ -28,6 +30,7 @@ pub mod health;
 pub mod openapi;
 pub mod origin;
 pub mod prekeys;
+mod range;
 pub mod refusal;
 pub mod routes;
 pub mod sentences;
@@ -38,7 +41,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use chat_core::frame::SOCKET_PATH;
@@ -113,6 +116,9 @@ pub fn routes() -> Routes {
         )
         .route("/v1/conversations/{conversation}/messages", get(conversations::messages))
         .route("/v1/conversations/{conversation}/receipts", get(conversations::receipts))
+        .route("/v1/blobs", post(blobs::create))
+        .route(blobs::PATH, get(blobs::get).put(blobs::put).delete(blobs::delete))
+        .route("/v1/blobs/{blob}/upload", get(blobs::upload))
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/v1/limits", get(health::limits))
         .route("/v1/openapi.json", get(health::openapi))
@@ -155,7 +161,10 @@ async fn trace(request: Request, next: Next) -> Response {
 
 /// Bounds the time of a request, counts refusals, and adds the headers that every answer has.
 async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
-    let answered = tokio::time::timeout(REQUEST_MAX, next.run(request)).await;
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let is_piece = request.method() == Method::PUT && path == Some(blobs::PATH);
+    let within = if is_piece { blobs::PIECE_MAX } else { REQUEST_MAX };
+    let answered = tokio::time::timeout(within, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| {
         let late = Reject::from(RejectCode::Unavailable);
         Refusal(late.saying("The relay took too long; try again.")).into_response()

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`config`] | flags, variables and file to a checked configuration |
 //! | [`storage`], [`bus`], [`limits`], [`clock`] | the ports: durable state, other nodes, counts, time |
+//! | [`blobs`] | one more port: the bytes of blobs |
 //! | [`audit`] | the security audit log and its chain |
 //! | [`auth`] | OPAQUE, access tokens, refresh tokens |
 //! | [`limits`], [`admission`] | how often, and how many at once |
@@ -37,6 +38,7 @@ pub mod acknowledgements;
 pub mod admission;
 pub mod audit;
 pub mod auth;
+pub mod blobs;
 pub mod bus;
 pub mod clock;
 pub mod config;

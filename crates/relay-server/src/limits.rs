@@ -37,7 +37,22 @@ pub trait Limits: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// [`RejectCode::RateLimited`] with the time to wait. [`RejectCode::Unavailable`] for a
     /// [`Sharing::Strict`] class while nobody can say what other nodes have counted.
-    async fn take(&self, class: Class, subject: Subject, now: Timestamp) -> Result<(), Reject>;
+    async fn take(&self, class: Class, subject: Subject, now: Timestamp) -> Result<(), Reject> {
+        self.take_many(class, subject, 1, now).await
+    }
+
+    /// Takes `count` at once, or none; more than there ever are count as all there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limits::take`].
+    async fn take_many(
+        &self,
+        class: Class,
+        subject: Subject,
+        count: u32,
+        now: Timestamp,
+    ) -> Result<(), Reject>;
 
     /// How counting together with other nodes is going.
     fn health(&self) -> LimitsHealth;
@@ -78,6 +93,8 @@ pub enum Class {
     Fetch,
     /// Connecting.
     Connect,
+    /// Uploading or fetching 64 KiB of a blob.
+    Transfer,
     /// A REST request of somebody who is known.
     Request,
     /// A REST request of somebody who is not.
@@ -98,7 +115,7 @@ pub enum Sharing {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Message,
         Self::Receipt,
         Self::Typing,
@@ -109,6 +126,7 @@ impl Class {
         Self::RegistrationFinish,
         Self::Fetch,
         Self::Connect,
+        Self::Transfer,
         Self::Request,
         Self::Anonymous,
     ];
@@ -127,6 +145,7 @@ impl Class {
             Self::RegistrationFinish => "registration_finish",
             Self::Fetch => "fetch",
             Self::Connect => "connect",
+            Self::Transfer => "transfer",
             Self::Request => "request",
             Self::Anonymous => "anonymous",
         }
@@ -160,6 +179,7 @@ impl Class {
             }
             Self::Fetch => (rates.fetches_a_minute, 60),
             Self::Connect => (rates.connections_a_minute, 60),
+            Self::Transfer => (rates.blob_mebibytes_a_quarter_hour.saturating_mul(16), 900),
             Self::Request => (rates.requests_a_quarter_hour, 900),
             Self::Anonymous => (rates.requests_a_quarter_hour.div_ceil(10), 900),
         };
@@ -183,14 +203,19 @@ impl Rate {
         (self.burst() / u64::from(self.count.max(1))).max(1)
     }
 
+    /// What so many cost; never more than there is.
+    fn cost(self, count: u32) -> Micros {
+        self.interval().saturating_mul(u64::from(count)).min(self.burst())
+    }
+
     /// How far `due` may run ahead.
     fn burst(self) -> Micros {
         u64::try_from(self.period.as_micros()).unwrap_or(Micros::MAX)
     }
 
-    /// Where `due` moves if one more is taken.
-    fn take(self, due: Micros, now: Micros) -> Result<Micros, Wait> {
-        let next = due.max(now).saturating_add(self.interval());
+    /// Where `due` moves if `count` more are taken.
+    fn take(self, due: Micros, count: u32, now: Micros) -> Result<Micros, Wait> {
+        let next = due.max(now).saturating_add(self.cost(count));
         match next.saturating_sub(now.saturating_add(self.burst())) {
             0 => Ok(next),
             wait => Err(Wait(wait)),

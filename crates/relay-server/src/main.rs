@@ -143,6 +143,21 @@ struct Flags {
     /// Prekey requests an account may make in a minute [default: 60].
     #[arg(long, env = "SEALWIRE_FETCHES_A_MINUTE", value_name = "COUNT")]
     fetches_a_minute: Option<String>,
+    /// MiB of blobs an account may upload and fetch in fifteen minutes [default: 4096].
+    #[arg(long, env = "SEALWIRE_BLOB_MEBIBYTES_A_QUARTER_HOUR", value_name = "COUNT")]
+    blob_mebibytes_a_quarter_hour: Option<String>,
+    /// Where the bytes of blobs lie: a folder, which all nodes share [default: in the data folder].
+    #[arg(long, env = "SEALWIRE_BLOBS_STORE", value_name = "PLACE")]
+    blobs_store: Option<String>,
+    /// Largest blob, in MiB [default: 100].
+    #[arg(long, env = "SEALWIRE_BLOBS_MEBIBYTES_A_BLOB", value_name = "COUNT")]
+    blobs_mebibytes_a_blob: Option<String>,
+    /// All blobs of an account, in MiB [default: 1024].
+    #[arg(long, env = "SEALWIRE_BLOBS_MEBIBYTES_AN_ACCOUNT", value_name = "COUNT")]
+    blobs_mebibytes_an_account: Option<String>,
+    /// All blobs of a workspace, in MiB [default: as many as its accounts may have].
+    #[arg(long, env = "SEALWIRE_BLOBS_MEBIBYTES_A_WORKSPACE", value_name = "COUNT")]
+    blobs_mebibytes_a_workspace: Option<String>,
     /// Requests an account may make in fifteen minutes; an address before log-in a tenth of it
     /// [default: 1000].
     #[arg(long, env = "SEALWIRE_REQUESTS_A_QUARTER_HOUR", value_name = "COUNT")]
@@ -181,6 +196,11 @@ impl Flags {
             ("limits.logins_a_quarter_hour", self.logins_a_quarter_hour),
             ("limits.registrations_in_3_minutes", self.registrations_in_3_minutes),
             ("limits.fetches_a_minute", self.fetches_a_minute),
+            ("limits.blob_mebibytes_a_quarter_hour", self.blob_mebibytes_a_quarter_hour),
+            ("blobs.store", self.blobs_store),
+            ("blobs.mebibytes_a_blob", self.blobs_mebibytes_a_blob),
+            ("blobs.mebibytes_an_account", self.blobs_mebibytes_an_account),
+            ("blobs.mebibytes_a_workspace", self.blobs_mebibytes_a_workspace),
             ("limits.requests_a_quarter_hour", self.requests_a_quarter_hour),
             ("limits.connections", self.connections),
             ("limits.connections_an_account", self.connections_an_account),

@@ -1,11 +1,14 @@
 //! Counters for operators, written in Prometheus' text format. No label names a user.
 
+mod blobs;
+
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use chat_core::reject::RejectCode;
 
+pub use self::blobs::BlobMetrics;
 use crate::bus::{BusHealth, Connected};
 use crate::limits::{Class, LimitsHealth};
 
@@ -38,6 +41,8 @@ pub struct Metrics {
     pub tls_failed: Counter,
     /// Connections that were closed because there were too many.
     pub connections_refused: Counter,
+    /// Blobs.
+    pub blobs: BlobMetrics,
     rejects: Vec<Counter>,
     limited: Vec<Counter>,
 }
@@ -62,6 +67,7 @@ impl Default for Metrics {
             batches_split: Counter::default(),
             tls_handshakes: Counter::default(),
             tls_failed: Counter::default(),
+            blobs: BlobMetrics::default(),
             limited: Class::ALL.iter().map(|_| Counter::default()).collect(),
             rejects: RejectCode::ALL.iter().map(|_| Counter::default()).collect(),
         }
@@ -119,6 +125,7 @@ impl Metrics {
         ] {
             sample(&mut text, name, help, "counter", value);
         }
+        self.blobs.render(&mut text);
         self.render_limited(&mut text);
         self.render_rejects(&mut text);
         self.commit_messages.render(&mut text, "commit_messages", "Messages in one commit.");

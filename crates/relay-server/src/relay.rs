@@ -26,6 +26,7 @@ use crate::auth::keys::{KeyRing, SECRET_BYTES};
 use crate::auth::opaque::Opaque;
 use crate::auth::refresh::RefreshSecret;
 use crate::auth::tokens::Tokens;
+use crate::blobs::depot::Depot;
 use crate::bus::local::LocalHub;
 use crate::bus::redis::{BadRedisUrl, RedisBus, RedisConfig};
 use crate::bus::{Bus, Inbox, NodeId};
@@ -338,6 +339,7 @@ async fn services(
         audit_kept: config.audit_kept,
         audit: Audit::start(storage.clone(), clock.clone(), node),
         limits,
+        depot: Depot::open(&config.blobs, &config.data),
         rates: config.rates,
         directory: Directory::over(storage.clone()),
         registry: Registry::with_cap(config.caps.connections_an_account),

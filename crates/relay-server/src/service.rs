@@ -6,12 +6,14 @@
 //! | enrol, replace devices and keys | [`enrol`], [`devices`], [`keyring`], [`prekeys`] |
 //! | look somebody up | [`accounts`] |
 //! | begin a conversation, change its members, read it | [`membership`], [`read`] |
+//! | take in, hand out and delete blobs | [`blobs`] |
 //! | send, acknowledge, tell what was read, type | [`send`], [`receipts`], [`typing`] |
 //!
 //! Every verb takes [`Services`] first and refuses with a [`Reject`].
 
 pub mod accounts;
 pub mod authenticate;
+pub mod blobs;
 pub mod device_login;
 pub mod devices;
 pub mod enrol;
@@ -40,6 +42,7 @@ use crate::audit::Audit;
 use crate::auth::opaque::Opaque;
 use crate::auth::refresh::RefreshSecret;
 use crate::auth::tokens::Tokens;
+use crate::blobs::depot::Depot;
 use crate::bus::{Bus, NodeId};
 use crate::clock::Clock;
 use crate::config::Rates;
@@ -77,6 +80,8 @@ pub struct Services {
     pub limits: Arc<dyn Limits>,
     /// How often, in numbers.
     pub rates: Rates,
+    /// Where the bytes of blobs are.
+    pub depot: Depot,
     /// What is asked for with every message, remembered.
     pub directory: Directory,
     /// Who is connected here.
@@ -115,7 +120,21 @@ impl Services {
     ///
     /// As [`Limits::take`].
     pub async fn take(&self, class: Class, subject: Subject) -> Result<(), Reject> {
-        let taken = self.limits.take(class, subject, self.now()).await;
+        self.take_many(class, subject, 1).await
+    }
+
+    /// Takes `count` at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limits::take_many`].
+    pub async fn take_many(
+        &self,
+        class: Class,
+        subject: Subject,
+        count: u32,
+    ) -> Result<(), Reject> {
+        let taken = self.limits.take_many(class, subject, count, self.now()).await;
         if taken.is_err() {
             self.metrics.limited(class);
             self.audit.note_limited(class, subject);
@@ -161,6 +180,7 @@ impl From<StorageError> for Reject {
             StorageError::Conflict => RejectCode::Conflict.into(),
             StorageError::NotFound => RejectCode::NotFound.into(),
             StorageError::Unavailable => RejectCode::Unavailable.into(),
+            StorageError::QuotaExceeded => RejectCode::QuotaExceeded.into(),
             StorageError::Full => RejectCode::StorageFull.into(),
             StorageError::Unstorable
             | StorageError::Corrupt

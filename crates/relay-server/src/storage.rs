@@ -19,6 +19,7 @@
 //! Absent: policy. Storage keeps what it is given, checks that nobody was faster, and never lets an
 //! account read what was said before it joined or after it left.
 
+pub mod blobs;
 #[cfg(test)]
 mod conformance;
 mod error;
@@ -46,6 +47,7 @@ use zeroize::Zeroizing;
 
 use crate::audit::{AuditRecord, Chained};
 
+pub use blobs::{BlobStorage, Piece, Placed, Reservation, Room, StoredBlob};
 pub use error::StorageError;
 pub use records::{
     Acknowledgement, ActiveDevices, AppendError, Appended, AuditEnds, Backlog, Conversation,
@@ -58,7 +60,7 @@ pub const READ_BYTES_MAX: usize = 1024 * 1024;
 
 /// The relay's durable state.
 #[async_trait]
-pub trait Storage: std::fmt::Debug + Send + Sync + 'static {
+pub trait Storage: BlobStorage + std::fmt::Debug + Send + Sync + 'static {
     // ── the store itself ────────────────────────────────────────────────────────────────────────
 
     /// Asks the backend whether it is there.

@@ -49,7 +49,9 @@ use tempfile::TempDir;
 use crate::bus::NodeId;
 use crate::bus::local::LocalHub;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Caps, Config, Database, Network, Rates, Tls};
+use crate::config::{
+    BlobConfig, BlobLimits, BlobStore, Caps, Config, Database, Network, Rates, Tls,
+};
 use crate::limits::local::LocalLimits;
 use crate::relay::{Ports, Relay};
 use crate::storage::Storage;
@@ -96,6 +98,7 @@ pub struct TestRelayBuilder {
     web_origins: Vec<String>,
     tls: Option<Tls>,
     wired: bool,
+    blobs: BlobConfig,
 }
 
 impl TestRelay {
@@ -125,6 +128,7 @@ impl TestRelay {
             web_origins: Vec::new(),
             tls: None,
             wired: false,
+            blobs: BlobConfig::DEFAULT,
         }
     }
 
@@ -266,6 +270,20 @@ impl TestRelayBuilder {
         self
     }
 
+    /// With other limits to blobs.
+    #[must_use]
+    pub fn blob_limits(mut self, limits: BlobLimits) -> Self {
+        self.blobs.limits = limits;
+        self
+    }
+
+    /// With the bytes of blobs elsewhere than in its folder: where its other nodes have them.
+    #[must_use]
+    pub fn blob_store(mut self, store: BlobStore) -> Self {
+        self.blobs.store = Some(store);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -286,6 +304,7 @@ impl TestRelayBuilder {
         config.proxies = self.proxies;
         config.web_origins = self.web_origins;
         config.tls = self.tls;
+        config.blobs = self.blobs;
         if let Some(url) = self.postgres {
             config.database = Database::Postgres(url);
         }

@@ -24,6 +24,16 @@ pub struct Limits {
     pub devices_max: usize,
     /// Most unacknowledged deliveries.
     pub delivery_window_messages: usize,
+    /// Largest blob, in bytes.
+    pub blob_bytes_max: u64,
+    /// Most bytes that one request may upload of a blob.
+    pub blob_piece_bytes_max: u64,
+    /// Most bytes that all blobs of an account may have.
+    pub blob_bytes_an_account: u64,
+    /// Most blobs that one message may name.
+    pub blobs_a_message: usize,
+    /// MiB of blobs an account may upload and fetch in fifteen minutes.
+    pub blob_mebibytes_a_quarter_hour: u32,
     /// Messages an account may send in a minute.
     pub messages_a_minute: u32,
     /// How often an account may say in a minute that it types, in each conversation.

@@ -18,6 +18,8 @@ fn the_sizes_are_those_of_the_page() {
     assert_eq!(limits::KEYRING_BYTES_MAX, 262_144);
     assert_eq!(limits::DELIVERY_WINDOW_BYTES, 262_144);
     assert_eq!(limits::ATTACHMENT_BYTES_MAX, 5_368_709_120 - 67_108_864);
+    assert_eq!(limits::BLOB_BYTES_MAX, 5_368_709_120);
+    assert_eq!((limits::BLOB_PIECE_BYTES_MIN, limits::BLOB_PIECE_BYTES_MAX), (65_536, 4_194_304));
     assert_eq!(limits::BACKUP_RECORD_BYTES_MAX, 262_144);
     assert_eq!(limits::BACKUP_SEGMENT_BYTES_MAX, 524_287);
 }
@@ -32,7 +34,7 @@ fn the_counts_are_those_of_the_page() {
     assert_eq!((limits::ONE_TIME_PREKEYS_MAX, limits::ONE_TIME_PREKEYS_LOW), (100, 20));
     assert_eq!((limits::BUNDLES_A_REQUEST_MAX, limits::PAGE_MAX), (100, 100));
     assert_eq!((limits::DELIVERY_WINDOW_MESSAGES, limits::OUTBOUND_FRAMES_MAX), (32, 256));
-    assert_eq!(limits::ATTACHMENT_RUNS_MAX, 256);
+    assert_eq!((limits::ATTACHMENT_RUNS_MAX, limits::BLOBS_A_MESSAGE_MAX), (256, 32));
 }
 
 #[test]

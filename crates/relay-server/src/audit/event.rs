@@ -23,6 +23,8 @@ pub enum AuditEvent {
     TokenReplayed,
     /// Something was asked for too often.
     LimitExceeded,
+    /// There was no room left for what somebody wanted to store.
+    QuotaExceeded,
     /// A device joined an account.
     DeviceAdded,
     /// A device was removed from an account.
@@ -60,6 +62,7 @@ impl AuditEvent {
             Self::LoggedOut => "logged_out",
             Self::TokenReplayed => "token_replayed",
             Self::LimitExceeded => "limit_exceeded",
+            Self::QuotaExceeded => "quota_exceeded",
             Self::DeviceAdded => "device_added",
             Self::DeviceRemoved => "device_removed",
             Self::EnvelopeKeysRotated => "envelope_keys_rotated",

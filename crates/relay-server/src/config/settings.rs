@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{A_DAY, Config, Database, Network, Tls, TlsVersion};
+use super::{A_DAY, BlobConfig, Config, Database, Network, Tls, TlsVersion, blobs};
 
 /// Every setting: its key in a file, and what it is when nobody says.
 pub const KEYS: &[(&str, &str)] = &[
@@ -22,12 +22,17 @@ pub const KEYS: &[(&str, &str)] = &[
     ("tls.minimum", "1.3"),
     ("tls.hsts_seconds", "31536000"),
     ("audit.keep_days", "365"),
+    ("blobs.store", "blobs in the data folder"),
+    ("blobs.mebibytes_a_blob", "100"),
+    ("blobs.mebibytes_an_account", "1024"),
+    ("blobs.mebibytes_a_workspace", "none: as many as its accounts may have"),
     ("limits.messages_a_minute", "60 an account"),
     ("limits.typing_a_minute", "60 an account in each conversation"),
     ("limits.connections_a_minute", "5 a device"),
     ("limits.logins_a_quarter_hour", "10 an account, and 10 an address"),
     ("limits.registrations_in_3_minutes", "6 an address"),
     ("limits.fetches_a_minute", "60 prekey requests an account"),
+    ("limits.blob_mebibytes_a_quarter_hour", "4096 an account, up and down"),
     ("limits.requests_a_quarter_hour", "1000 an account, a tenth an address before log-in"),
     ("limits.connections", "50000 at once"),
     ("limits.connections_an_account", "16 at once"),
@@ -142,6 +147,7 @@ impl Settings {
         if let Some(days) = self.take("audit.keep_days", count) {
             config.audit_kept = A_DAY * days;
         }
+        config.blobs = self.take_blobs();
         self.take_counts(config.rates.named_mut());
         self.take_counts(config.caps.named_mut());
         self.check_together(&config);
@@ -157,6 +163,20 @@ impl Settings {
                 None
             }
         }
+    }
+
+    fn take_blobs(&mut self) -> BlobConfig {
+        let mut config = BlobConfig::DEFAULT;
+        config.store = self.take("blobs.store", blobs::store);
+        let limits = &mut config.limits;
+        if let Some(count) = self.take("blobs.mebibytes_a_blob", blobs::mebibytes_a_blob) {
+            limits.mebibytes_a_blob = count;
+        }
+        if let Some(count) = self.take("blobs.mebibytes_an_account", count) {
+            limits.mebibytes_an_account = count;
+        }
+        limits.mebibytes_a_workspace = self.take("blobs.mebibytes_a_workspace", count);
+        config
     }
 
     fn take_tls(&mut self) -> Option<Tls> {

@@ -39,6 +39,10 @@ pub struct From(pub IpAddr);
 #[derive(Clone, Copy, Debug)]
 pub struct Device(pub Caller);
 
+/// A device that is logged in, and moves bytes: these are counted, the request is not.
+#[derive(Clone, Copy, Debug)]
+pub struct Transferring(pub Caller);
+
 /// An account, by a device or by a token that enrols one.
 #[derive(Clone, Copy, Debug)]
 pub struct AnyAccount(pub AccountId);
@@ -84,6 +88,14 @@ impl FromRequestParts<App> for Device {
         let caller = authenticate::device(&app.services, bearer(&parts.headers)?).await?;
         count(app, caller.address.account).await?;
         Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<App> for Transferring {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        Ok(Self(authenticate::device(&app.services, bearer(&parts.headers)?).await?))
     }
 }
 

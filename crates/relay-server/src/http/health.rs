@@ -79,6 +79,7 @@ pub async fn key_set(State(app): State<App>) -> Json<serde_json::Value> {
 /// `GET /v1/limits`.
 pub async fn limits(State(app): State<App>) -> Json<Limits> {
     let rates = app.services.rates;
+    let blobs = app.services.depot.limits;
     Json(Limits {
         payload_bytes_max: limits::PAYLOAD_BYTES_MAX,
         frame_bytes_max: limits::FRAME_BYTES_MAX,
@@ -88,6 +89,11 @@ pub async fn limits(State(app): State<App>) -> Json<Limits> {
         channel_members_max: limits::CHANNEL_MEMBERS_MAX,
         devices_max: limits::DEVICES_ACTIVE_MAX,
         delivery_window_messages: limits::DELIVERY_WINDOW_MESSAGES,
+        blob_bytes_max: blobs.blob_bytes(),
+        blob_piece_bytes_max: limits::BLOB_PIECE_BYTES_MAX,
+        blob_bytes_an_account: blobs.account_bytes(),
+        blobs_a_message: limits::BLOBS_A_MESSAGE_MAX,
+        blob_mebibytes_a_quarter_hour: rates.blob_mebibytes_a_quarter_hour,
         messages_a_minute: rates.messages_a_minute,
         typing_a_minute: rates.typing_a_minute,
         connections_a_minute: rates.connections_a_minute,

@@ -23,6 +23,9 @@ use chat_core::reject::{Reject, RejectCode};
 use super::App;
 use super::refusal::Refusal;
 
+/// Which headers of an answer a page may read.
+const EXPOSED: &str = "retry-after, content-range, etag";
+
 /// Lets requests through that come from no page, or from one that may.
 pub async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
     let origin = match allowed(&app, request.headers()) {
@@ -38,7 +41,7 @@ pub async fn check(State(app): State<App>, request: Request, next: Next) -> Resp
     };
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     headers.append(VARY, HeaderValue::from_static("origin"));
     response
 }
@@ -48,7 +51,7 @@ fn preflight() -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     for (name, value) in [
         (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
-        (ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, range, if-range"),
         (ACCESS_CONTROL_MAX_AGE, "600"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

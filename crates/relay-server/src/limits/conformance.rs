@@ -31,6 +31,8 @@ macro_rules! suite {
             what_is_unused_does_not_add_up,
             of_many_at_once_only_as_many_as_are_allowed_pass,
             a_clock_that_goes_back_gives_nothing_away,
+            many_are_taken_at_once_or_not_at_all,
+            more_than_there_ever_are_count_as_all_there_are,
         }
     };
 }
@@ -136,4 +138,22 @@ pub(super) async fn use_up(limits: &Arc<dyn Limits>, class: Class, now: Timestam
 
 fn allowed(class: Class) -> u32 {
     class.rate(&RATES).count
+}
+
+pub(super) async fn many_are_taken_at_once_or_not_at_all(limits: Arc<dyn Limits>) {
+    limits.take_many(Class::Message, ALICE, 4, NOW).await.unwrap();
+
+    let refused = limits.take_many(Class::Message, ALICE, 3, NOW).await.unwrap_err();
+
+    assert_eq!(refused.retry_after_ms, Some(10_000));
+    assert_eq!(limits.take_many(Class::Message, ALICE, 2, NOW).await, Ok(()));
+    assert!(limits.take(Class::Message, ALICE, NOW).await.is_err());
+}
+
+pub(super) async fn more_than_there_ever_are_count_as_all_there_are(limits: Arc<dyn Limits>) {
+    for class in [Class::Message, Class::Login] {
+        assert_eq!(limits.take_many(class, ALICE, 1_000_000, NOW).await, Ok(()));
+
+        assert!(limits.take(class, ALICE, NOW).await.is_err());
+    }
 }

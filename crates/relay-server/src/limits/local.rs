@@ -31,23 +31,35 @@ impl LocalLimits {
         Self { rates, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    /// Takes one.
-    pub(super) fn count(&self, class: Class, subject: Subject, now: Micros) -> Result<(), Wait> {
+    /// Takes `count`.
+    pub(super) fn count(
+        &self,
+        class: Class,
+        subject: Subject,
+        count: u32,
+        now: Micros,
+    ) -> Result<(), Wait> {
         let rate = class.rate(&self.rates);
         let mut shard = self.shard(subject);
         if shard.len() >= SUBJECTS_A_SHARD {
             shard.retain(|_, due| *due > now);
         }
         let due = shard.get(&(class, subject)).copied().unwrap_or(now);
-        let next = rate.take(due, now)?;
+        let next = rate.take(due, count, now)?;
         shard.insert((class, subject), next);
         Ok(())
     }
 
-    /// Says whether one could be taken.
-    pub(super) fn look(&self, class: Class, subject: Subject, now: Micros) -> Result<(), Wait> {
+    /// Says whether `count` could be taken.
+    pub(super) fn look(
+        &self,
+        class: Class,
+        subject: Subject,
+        count: u32,
+        now: Micros,
+    ) -> Result<(), Wait> {
         let due = self.shard(subject).get(&(class, subject)).copied().unwrap_or(now);
-        class.rate(&self.rates).take(due, now).map(|_| ())
+        class.rate(&self.rates).take(due, count, now).map(|_| ())
     }
 
     /// Learns what was counted elsewhere too; what is known here already stays.
@@ -69,8 +81,14 @@ impl LocalLimits {
 
 #[async_trait]
 impl Limits for LocalLimits {
-    async fn take(&self, class: Class, subject: Subject, now: Timestamp) -> Result<(), Reject> {
-        Ok(self.count(class, subject, micros(now))?)
+    async fn take_many(
+        &self,
+        class: Class,
+        subject: Subject,
+        count: u32,
+        now: Timestamp,
+    ) -> Result<(), Reject> {
+        Ok(self.count(class, subject, count, micros(now))?)
     }
 
     fn health(&self) -> LimitsHealth {
@@ -102,16 +120,16 @@ mod tests {
         let name = |number: u32| Subject::Name(chat_core::codec::Digest::of(&number.to_be_bytes()));
         let later = micros(NOW.after(std::time::Duration::from_secs(3_600)));
         for number in 0..u32::try_from(SHARDS * SUBJECTS_A_SHARD).unwrap() {
-            limits.count(Class::Login, name(number), micros(NOW)).unwrap();
+            limits.count(Class::Login, name(number), 1, micros(NOW)).unwrap();
         }
 
         for number in 0..1_000 {
-            limits.count(Class::Login, name(number), later).unwrap();
+            limits.count(Class::Login, name(number), 1, later).unwrap();
         }
 
         let kept: usize = limits.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
         assert!(kept < SHARDS * SUBJECTS_A_SHARD, "{kept}");
-        assert_eq!(limits.look(Class::Login, ALICE, later), Ok(()));
+        assert_eq!(limits.look(Class::Login, ALICE, 1, later), Ok(()));
     }
 
     #[test]
@@ -121,8 +139,8 @@ mod tests {
 
         limits.learn(Class::Message, ALICE, now + 60_000_000);
 
-        assert!(limits.look(Class::Message, ALICE, now).is_err());
+        assert!(limits.look(Class::Message, ALICE, 1, now).is_err());
         limits.learn(Class::Message, ALICE, now);
-        assert!(limits.count(Class::Message, ALICE, now).is_err(), "nothing is unlearned");
+        assert!(limits.count(Class::Message, ALICE, 1, now).is_err(), "nothing is unlearned");
     }
 }

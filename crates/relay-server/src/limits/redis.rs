@@ -80,6 +80,7 @@ struct Shared {
 struct Request {
     class: Class,
     subject: Subject,
+    count: u32,
     now: Micros,
     /// Where somebody waits for the answer. It is dropped when there is none.
     answer: Option<oneshot::Sender<Result<(), Wait>>>,
@@ -108,9 +109,15 @@ impl RedisLimits {
     }
 
     /// Asks all nodes; nothing if they cannot be asked.
-    async fn ask(&self, class: Class, subject: Subject, now: Micros) -> Option<Result<(), Wait>> {
+    async fn ask(
+        &self,
+        class: Class,
+        subject: Subject,
+        count: u32,
+        now: Micros,
+    ) -> Option<Result<(), Wait>> {
         let (answer, answered) = oneshot::channel();
-        let request = Request { class, subject, now, answer: Some(answer) };
+        let request = Request { class, subject, count, now, answer: Some(answer) };
         if self.requests.try_send(request).is_err() {
             self.shared.alone.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -119,8 +126,8 @@ impl RedisLimits {
     }
 
     /// Tells all nodes.
-    fn tell(&self, class: Class, subject: Subject, now: Micros) {
-        let request = Request { class, subject, now, answer: None };
+    fn tell(&self, class: Class, subject: Subject, count: u32, now: Micros) {
+        let request = Request { class, subject, count, now, answer: None };
         if self.requests.try_send(request).is_err() {
             self.shared.alone.fetch_add(1, Ordering::Relaxed);
         }
@@ -129,24 +136,30 @@ impl RedisLimits {
 
 #[async_trait]
 impl Limits for RedisLimits {
-    async fn take(&self, class: Class, subject: Subject, now: Timestamp) -> Result<(), Reject> {
+    async fn take_many(
+        &self,
+        class: Class,
+        subject: Subject,
+        count: u32,
+        now: Timestamp,
+    ) -> Result<(), Reject> {
         let (known, now) = (&self.shared.known, micros(now));
         let sharing = class.sharing();
         if sharing == Sharing::Eager {
-            known.count(class, subject, now)?;
-            self.tell(class, subject, now);
+            known.count(class, subject, count, now)?;
+            self.tell(class, subject, count, now);
             return Ok(());
         }
         // Who has had too much here has had too much everywhere.
-        known.look(class, subject, now)?;
-        match self.ask(class, subject, now).await {
+        known.look(class, subject, count, now)?;
+        match self.ask(class, subject, count, now).await {
             Some(answer) => Ok(answer?),
             None if sharing == Sharing::Strict => {
                 let mut reject = Reject::from(RejectCode::Unavailable);
                 reject.retry_after_ms = Some(RETRY_AFTER_MS);
                 Err(reject)
             }
-            None => Ok(known.count(class, subject, now)?),
+            None => Ok(known.count(class, subject, count, now)?),
         }
     }
 
@@ -230,7 +243,7 @@ async fn count_all(
         script.prepare_invoke().load_async(&mut linked.connection).await?;
     }
     let mut pipeline = Pipeline::with_capacity(requests.len());
-    for Request { class, subject, now, answer } in requests {
+    for Request { class, subject, count, now, answer } in requests {
         let rate = class.rate(&shared.rates);
         pipeline
             .cmd("EVALSHA")
@@ -238,7 +251,7 @@ async fn count_all(
             .arg(1)
             .arg(format!("{}l:{}:{subject}", shared.prefix, class.name()))
             .arg(now.saturating_add_signed(offset))
-            .arg(rate.interval())
+            .arg(rate.cost(*count))
             .arg(rate.burst())
             .arg(if answer.is_some() { "ask" } else { "tell" });
     }
@@ -248,12 +261,12 @@ async fn count_all(
 impl Shared {
     /// Takes note of where a subject stands with all nodes, and answers who waits for it.
     fn learn(&self, request: Request, due: i64, offset: i64) {
-        let Request { class, subject, now, answer } = request;
+        let Request { class, subject, count, now, answer } = request;
         let standing = due.unsigned_abs().saturating_add_signed(offset.saturating_neg());
         self.known.learn(class, subject, standing);
         if let Some(answer) = answer {
             let refused = due < 0;
-            let wait = class.rate(&self.rates).take(standing, now);
+            let wait = class.rate(&self.rates).take(standing, count, now);
             let outcome = match (refused, wait) {
                 (true, Err(wait)) => Err(wait),
                 // Redis rounds nothing, so this is a request that would pass a moment later.

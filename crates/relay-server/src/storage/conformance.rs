@@ -4,6 +4,7 @@
 
 pub(super) mod accounts;
 pub(super) mod audit;
+pub(super) mod blobs;
 pub(super) mod conversations;
 pub(super) mod devices;
 pub(super) mod expiry;
@@ -54,6 +55,18 @@ macro_rules! suite {
                 a_place_that_was_noted_must_be_there,
                 old_entries_go_and_the_rest_stays_whole,
                 what_was_changed_or_taken_out_is_found,
+            }
+            blobs {
+                room_is_taken_before_anything_comes,
+                of_many_who_want_the_last_room_one_gets_it,
+                room_comes_back_with_deletion,
+                pieces_follow_each_other_until_the_blob_is_complete,
+                an_earlier_piece_replaces_what_came_after,
+                others_read_what_is_complete_in_their_workspace,
+                what_nothing_names_is_collected,
+                those_who_collect_at_once_get_different_blobs,
+                what_an_account_leaves_is_due_at_once,
+                objects_that_no_row_knows_are_told_apart,
             }
             prekeys {
                 each_one_time_prekey_goes_out_once,

@@ -23,6 +23,9 @@ pub enum StorageError {
     /// Something that the call refers to is not there.
     #[error("there is no such thing in the store")]
     NotFound,
+    /// The account, or its workspace, may not store as much.
+    #[error("a quota is used up")]
+    QuotaExceeded,
     /// The backend could not be reached or did not finish; it may or may not have committed.
     #[error("the database is not available")]
     Unavailable,

@@ -16,6 +16,12 @@ macro_rules! for_update {
         " FOR NO KEY UPDATE"
     };
 }
+/// After `for_update!`: leaves out rows that somebody else holds.
+macro_rules! skip_locked {
+    () => {
+        " SKIP LOCKED"
+    };
+}
 /// Ends a SELECT whose rows are to stay as they are until the transaction ends.
 macro_rules! for_share {
     () => {
@@ -40,10 +46,11 @@ use sqlx::{Connection as _, PgPool, Postgres, SqlSafeStr as _, Transaction, quer
 use super::error::{StorageError, of_migration};
 
 /// The schema, step by step; a step is never changed once it was released.
-const STEPS: [(i64, &str, &str); 3] = [
+const STEPS: [(i64, &str, &str); 4] = [
     (1, "begin", include_str!("../../migrations/postgres/0001_begin.sql")),
     (2, "forgive", include_str!("../../migrations/postgres/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/postgres/0003_audit.sql")),
+    (5, "blobs", include_str!("../../migrations/postgres/0005_blobs.sql")),
 ];
 /// How long a verb waits for a connection before it says that the store is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);

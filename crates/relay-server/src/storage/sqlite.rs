@@ -14,6 +14,11 @@ macro_rules! for_update {
         ""
     };
 }
+macro_rules! skip_locked {
+    () => {
+        ""
+    };
+}
 macro_rules! for_share {
     () => {
         ""
@@ -40,10 +45,11 @@ use sqlx::{SqlSafeStr as _, Sqlite, SqlitePool, Transaction, query_as, query_sca
 use super::error::{StorageError, of_migration};
 
 /// The schema, step by step; a step is never changed once it was released.
-const STEPS: [(i64, &str, &str); 3] = [
+const STEPS: [(i64, &str, &str); 4] = [
     (1, "begin", include_str!("../../migrations/sqlite/0001_begin.sql")),
     (2, "forgive", include_str!("../../migrations/sqlite/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/sqlite/0003_audit.sql")),
+    (5, "blobs", include_str!("../../migrations/sqlite/0005_blobs.sql")),
 ];
 const READERS_MAX: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@
 mod accounts;
 mod api;
 mod audit;
+mod blobs;
 mod cli;
 mod conversations;
 mod delivery;

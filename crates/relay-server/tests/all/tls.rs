@@ -133,7 +133,7 @@ async fn pages_may_use_the_relay_if_they_are_its_own_or_named() {
     assert_eq!(asked_first.status(), StatusCode::NO_CONTENT);
     assert_eq!(
         asked_first.headers()["access-control-allow-headers"],
-        "authorization, content-type"
+        "authorization, content-type, range, if-range"
     );
     assert_eq!(ask(Method::GET, &[relay.url()], false).await.status(), StatusCode::OK);
     let programs = ask(Method::GET, &[], false).await;

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod audit;
+mod blobs;
 mod conversations;
 mod devices;
 mod login;
@@ -64,6 +65,8 @@ macro_rules! read {
         $module::$verb(&mut connection, $($argument),*).await
     }};
 }
+
+mod blob_verbs;
 
 #[async_trait]
 impl Storage for Store {

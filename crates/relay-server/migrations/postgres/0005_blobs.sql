@@ -1,0 +1,40 @@
+-- Blobs: opaque bytes in pieces. A piece is an object of the blob store; here is where it stands.
+CREATE TABLE blobs (
+    id         BYTEA   NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    uploader   BYTEA   NOT NULL,
+    workspace  BYTEA   NOT NULL,
+    bytes      BIGINT  NOT NULL CHECK (bytes > 0),
+    stored     BIGINT  NOT NULL DEFAULT 0 CHECK (stored BETWEEN 0 AND bytes),
+    collect_at BIGINT  -- when it goes, unless something names it by then; NULL while something does
+);
+CREATE INDEX blobs_collect_at ON blobs (collect_at) WHERE collect_at IS NOT NULL;
+CREATE INDEX blobs_uploader ON blobs (uploader);
+
+CREATE TABLE blob_pieces (
+    blob   BYTEA   NOT NULL REFERENCES blobs,
+    start  BIGINT  NOT NULL CHECK (start >= 0),
+    length BIGINT  NOT NULL CHECK (length > 0),
+    object BYTEA   NOT NULL UNIQUE CHECK (length(object) = 16),
+    PRIMARY KEY (blob, start)
+);
+
+-- What names a blob and so keeps it.
+CREATE TABLE blob_uses (
+    kind   BIGINT  NOT NULL, -- 1 a message, 2 a segment of a backup, 3 an account
+    owner  BYTEA   NOT NULL, -- its conversation; its account
+    number BIGINT  NOT NULL, -- its sequence; its number
+    blob   BYTEA   NOT NULL REFERENCES blobs,
+    PRIMARY KEY (kind, owner, number, blob)
+);
+CREATE INDEX blob_uses_blob ON blob_uses (blob);
+
+-- Objects that belong to nothing any more and are still to be deleted.
+CREATE TABLE blob_garbage (
+    object BYTEA NOT NULL PRIMARY KEY
+);
+
+-- How many bytes an account's blobs, or a workspace's, have reserved.
+CREATE TABLE blob_room (
+    owner BYTEA   NOT NULL PRIMARY KEY,
+    bytes BIGINT  NOT NULL CHECK (bytes >= 0)
+);
