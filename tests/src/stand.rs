@@ -5,7 +5,9 @@
 //!  cluster    alice ─▶ node ──redis── node ◀─ bob      both on one PostgreSQL database
 //! ```
 
+use relay_server::config::BlobStore;
 use relay_server::testing::TestRelay;
+use tempfile::TempDir;
 
 use crate::services;
 
@@ -25,19 +27,33 @@ impl Nodes for TestRelay {
 #[derive(Debug)]
 pub struct Stand {
     nodes: Vec<TestRelay>,
+    _blobs: Option<TempDir>,
 }
 
 impl Stand {
     /// Tells `story` on one node with SQLite.
     pub async fn embedded(story: impl AsyncFnOnce(&Self)) {
-        story(&Self { nodes: vec![TestRelay::start().await] }).await;
+        story(&Self { nodes: vec![TestRelay::start().await], _blobs: None }).await;
     }
 
-    /// Tells `story` on two nodes with PostgreSQL and Redis.
+    /// Tells `story` on two nodes with PostgreSQL, Redis, and one folder for the bytes of blobs.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for temporary files.
+    #[allow(clippy::expect_used)]
     pub async fn cluster(story: impl AsyncFnOnce(&Self)) {
         services::with_database(async |database| {
-            let node = || TestRelay::builder().postgres(database).redis(services::redis()).start();
-            story(&Self { nodes: vec![node().await, node().await] }).await;
+            let folder = TempDir::new().expect("no temporary folder");
+            let node = || {
+                TestRelay::builder()
+                    .postgres(database)
+                    .redis(services::redis())
+                    .blob_store(BlobStore::Disk(folder.path().to_owned()))
+                    .start()
+            };
+            let nodes = vec![node().await, node().await];
+            story(&Self { nodes, _blobs: Some(folder) }).await;
         })
         .await;
     }

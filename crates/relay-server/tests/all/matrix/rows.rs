@@ -3,7 +3,7 @@
 use chat_core::api::conversations::AppendEntry;
 use chat_core::membership::{Change, ConversationKind, Policy};
 use chat_core::reject::RejectCode::{
-    Conflict, InvalidCredentials, Malformed, NotVerified, TokenInvalid,
+    Conflict, InvalidCredentials, Malformed, NotFound, NotVerified, TokenInvalid,
 };
 use serde_json::{Value, json};
 
@@ -82,6 +82,11 @@ pub fn rows() -> Vec<Row> {
         ),
         row("GET /v1/conversations/{conversation}/messages", Reader, Ok(())),
         row("GET /v1/conversations/{conversation}/receipts", Member, Ok(())),
+        empty("POST /v1/blobs", Device, Err(Malformed)),
+        row("GET /v1/blobs/{blob}", Device, Err(NotFound)),
+        row("PUT /v1/blobs/{blob}", Device, Err(Malformed)),
+        row("DELETE /v1/blobs/{blob}", Device, Err(NotFound)),
+        row("GET /v1/blobs/{blob}/upload", Device, Err(NotFound)),
         row("GET /v1/socket", Nothing, Err(Malformed)),
         row("GET /v1/limits", Nothing, Ok(())),
         row("GET /v1/openapi.json", Nothing, Ok(())),

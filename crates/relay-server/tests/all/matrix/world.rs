@@ -152,6 +152,7 @@ impl World {
     fn fill(&self, path: &str) -> String {
         let filled = path
             .replace("{conversation}", &self.group.id().to_string())
+            .replace("{blob}", &self.group.id().to_string())
             .replace("{account}", &self.member.account.to_string())
             .replace("{username}", &self.member.name);
         assert!(!filled.contains('{'), "{filled}: fill the placeholder in World::fill");
