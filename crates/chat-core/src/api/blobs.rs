@@ -16,6 +16,7 @@ use crate::id::BlobId;
 
 /// `POST /v1/blobs`: asks for room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NewBlob {
     /// How many bytes there will be, exactly; at least one.
     pub bytes: u64,
@@ -23,6 +24,7 @@ pub struct NewBlob {
 
 /// What `POST /v1/blobs` answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobCreated {
     /// Which blob this is. It is secret among those who may read it: to know it is to have access.
     pub blob: BlobId,
@@ -36,6 +38,7 @@ pub struct BlobCreated {
 
 /// `GET /v1/blobs/{blob}/upload`, and what each `PUT` answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlobUpload {
     /// How many bytes from the beginning the relay has.
     pub offset: u64,
@@ -45,6 +48,7 @@ pub struct BlobUpload {
 
 /// The query of `PUT /v1/blobs/{blob}`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PieceQuery {
     /// Where the piece begins: at most where the upload stands. What was there from here on is
     /// replaced.

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, BodyDataStream};
-use axum::extract::{Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use chat_core::api::blobs::{BlobCreated, BlobUpload, NewBlob, PieceQuery};
 use chat_core::id::BlobId;
 use chat_core::limits::BLOB_PIECE_BYTES_MAX;
 use chat_core::reject::{Reject, RejectCode};
 use futures_util::{StreamExt as _, stream};
+use schemars::SchemaGenerator;
 
 use super::App;
+use super::described::{Answered, BYTES, Description, Input, Output};
 use super::extract::{Asked, Body as Json_, Device, Id, Transferring};
 use super::range::{self, Wanted};
 use super::refusal::{Answer, Refusal};
@@ -57,6 +59,30 @@ pub async fn upload(
     Ok(Json(blobs::upload(&app.services, caller, blob).await?))
 }
 
+/// A body that is taken in as it comes.
+#[derive(Debug)]
+pub struct Octets {
+    announced: u64,
+    body: BodyDataStream,
+}
+
+impl FromRequest<App> for Octets {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Refusal> {
+        let announced = request.headers().get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
+        let announced = announced.ok_or_else(|| incomplete("The piece's length must be known."))?;
+        Ok(Self { announced, body: request.into_body().into_data_stream() })
+    }
+}
+
+impl Input for Octets {
+    fn describe(description: &mut Description, _: &mut SchemaGenerator) {
+        description.body = Some((BYTES, None));
+    }
+}
+
 /// `PUT /v1/blobs/{blob}?offset=…`.
 ///
 /// # Errors
@@ -67,13 +93,9 @@ pub async fn put(
     Transferring(caller): Transferring,
     Id(blob): Id<BlobId>,
     Asked(PieceQuery { offset }): Asked<PieceQuery>,
-    request: Request,
+    Octets { announced, mut body }: Octets,
 ) -> Answer<Json<BlobUpload>> {
     app.check_ready()?;
-    let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
-    let announced = announced.ok_or_else(|| incomplete("The piece's length must be known."))?;
-    let mut body = request.into_body().into_data_stream();
     match take_in(&app, caller, blob, offset, announced, &mut body).await {
         Ok(stands) => Ok(Json(stands)),
         Err(reject) => {
@@ -118,6 +140,25 @@ fn incomplete(sentence: &str) -> Reject {
     Reject::from(RejectCode::Malformed).saying(sentence)
 }
 
+/// Bytes of a blob, on their way out.
+#[derive(Debug)]
+pub struct Served(Response);
+
+impl IntoResponse for Served {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Output for Served {
+    fn describe(description: &mut Description, _: &mut SchemaGenerator) {
+        for status in [200, 206] {
+            let answered = Answered { status: Some(status), media: Some(BYTES), schema: None };
+            description.answers.push(answered);
+        }
+    }
+}
+
 /// `GET /v1/blobs/{blob}`, whole or in part.
 ///
 /// # Errors
@@ -128,7 +169,7 @@ pub async fn get(
     Transferring(caller): Transferring,
     Id(blob): Id<BlobId>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Answer<Served> {
     let found = blobs::readable(&app.services, caller, blob).await?;
     let tag = format!("\"{blob}\"");
     let wanted = wanted(&headers, &tag, found.stored);
@@ -136,7 +177,7 @@ pub async fn get(
     let (status, range) = match wanted {
         Wanted::All => (StatusCode::OK, 0..total),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Wanted::Nothing => return Ok(unsatisfiable(total)),
+        Wanted::Nothing => return Ok(Served(unsatisfiable(total))),
     };
     let mut reading = blobs::read(&app.services, caller, blob, range.clone()).await?;
     // What is missing or damaged at its beginning can still be told.
@@ -159,7 +200,7 @@ pub async fn get(
         let text = format!("bytes {}-{last}/{total}", range.start);
         fields.insert(header::CONTENT_RANGE, field(&text));
     }
-    Ok(response)
+    Ok(Served(response))
 }
 
 /// The range that is asked for, unless it is asked for only of another state of the blob.

@@ -26,7 +26,7 @@ use axum::routing::MethodRouter;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::App;
-use super::extract::{AnyAccount, Asked, Body, Device, Enrolling, From, Id, Peer};
+use super::extract::{AnyAccount, Asked, Body, Device, Enrolling, From, Id, Peer, Transferring};
 use super::refusal::Refusal;
 
 /// What an operation takes and gives.
@@ -226,7 +226,7 @@ macro_rules! asks_a_token {
     };
 }
 
-asks_a_token!(Device, AnyAccount, Enrolling);
+asks_a_token!(Device, AnyAccount, Enrolling, Transferring);
 
 impl<T: JsonSchema> Input for Id<T> {
     fn describe(description: &mut Description, schemas: &mut SchemaGenerator) {
