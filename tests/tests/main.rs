@@ -11,6 +11,8 @@ mod logs;
 mod messages;
 mod people;
 mod process;
+mod settings;
 mod several_devices;
 mod tidy;
+mod timeline;
 mod vanishing;

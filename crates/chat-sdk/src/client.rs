@@ -23,8 +23,10 @@ use crate::error::{Kind, Result};
 use crate::event::{ConnectionState, Events};
 use crate::hub::Hub;
 use crate::learning::learn;
+use crate::membership::Beginning;
 use crate::message::{Contact, Message};
-use crate::store::{conversations, outbox};
+use crate::store::conversations::ConversationRow;
+use crate::store::{conversations, outbox, settings};
 use crate::verification::{self, Trust};
 use crate::{account, expiry, membership};
 
@@ -34,7 +36,7 @@ const ORDERS_MAX: usize = 16;
 /// A client; clones are the same one.
 #[derive(Clone)]
 pub struct Client {
-    hub: Arc<Hub>,
+    pub(crate) hub: Arc<Hub>,
     orders: mpsc::Sender<Order>,
 }
 
@@ -52,6 +54,12 @@ impl Client {
         let (orders, queue) = mpsc::channel(ORDERS_MAX);
         tokio::spawn(Engine::new(Arc::clone(&hub), queue).run());
         Ok(Self { hub, orders })
+    }
+
+    /// A client without an engine.
+    #[cfg(test)]
+    pub(crate) fn over(hub: Arc<Hub>) -> Self {
+        Self { hub, orders: mpsc::channel(1).0 }
     }
 
     // ── who ─────────────────────────────────────────────────────────────────────────────────────
@@ -142,8 +150,14 @@ impl Client {
         if let Some(row) = self.hub.context.store.read(existing).await? {
             return Ok(Conversation::new(Arc::clone(&self.hub), &row));
         }
-        let kind = ConversationKind::Direct;
-        let id = membership::create(&self.hub, kind, vec![peer], Policy::DEFAULT).await?;
+        let beginning = Beginning {
+            kind: ConversationKind::Direct,
+            others: vec![peer],
+            policy: Policy::DEFAULT,
+            document: None,
+            nonce: None,
+        };
+        let id = membership::create(&self.hub, beginning).await?;
         self.conversation(id).await
     }
 
@@ -167,15 +181,22 @@ impl Client {
         usernames: &[&str],
         policy: Policy,
     ) -> Result<Conversation> {
-        let mut others = Vec::with_capacity(usernames.len());
-        for username in usernames {
-            others.push(self.find(username).await?.account);
-        }
-        let id = membership::create(&self.hub, ConversationKind::Group, others, policy).await?;
+        let kind = ConversationKind::Group;
+        let others = self.find_all(usernames).await?;
+        let beginning = Beginning { kind, others, policy, document: None, nonce: None };
+        let id = membership::create(&self.hub, beginning).await?;
         if !title.is_empty() {
             conversation::rename(&self.hub, id, title.to_owned()).await?;
         }
         self.conversation(id).await
+    }
+
+    async fn find_all(&self, usernames: &[&str]) -> Result<Vec<AccountId>> {
+        let mut found = Vec::with_capacity(usernames.len());
+        for username in usernames {
+            found.push(self.find(username).await?.account);
+        }
+        Ok(found)
     }
 
     /// All conversations, the most recently active first; former ones too.
@@ -184,7 +205,12 @@ impl Client {
     ///
     /// [`Kind::StoreFailed`].
     pub async fn conversations(&self) -> Result<Vec<Conversation>> {
-        let rows = self.hub.context.store.read(conversations::all).await?;
+        let all = |tx: &Transaction<'_>| {
+            let own = settings::own_conversations(tx)?;
+            let is_shown = |row: &ConversationRow| !own.contains(&row.membership.id());
+            Ok(conversations::all(tx)?.into_iter().filter(is_shown).collect::<Vec<_>>())
+        };
+        let rows = self.hub.context.store.read(all).await?;
         Ok(rows.iter().map(|row| Conversation::new(Arc::clone(&self.hub), row)).collect())
     }
 

@@ -7,6 +7,9 @@
 //!  reaction    message, emoji, set      shown with that message
 //!  edit        message, words           that message says this now
 //!  delete      message                  that message is gone for everybody
+//!  details     description, picture what the conversation is about, for its members only
+//!  profile     name, status, …      who the sender is, for those they talk to
+//!  settings    registers            what this account has settled, for its own devices
 //!  …           kept as it came          a newer app wrote it; shown as "not supported" until then
 //! ```
 //!
@@ -14,8 +17,12 @@
 //! `docs/protocol/content.md`.
 
 mod deletion;
+pub(crate) mod details;
 mod edit;
+mod picture;
+pub(crate) mod profile;
 mod reaction;
+mod settings;
 mod text;
 mod title;
 
@@ -23,8 +30,12 @@ use std::fmt;
 
 use chat_core::id::{AccountId, MessageId};
 
+pub use self::details::{DESCRIPTION_CHARS_MAX, Details};
 pub use self::edit::Edit;
+pub use self::picture::PICTURE_BYTES_MAX;
+pub use self::profile::{DISPLAY_NAME_CHARS_MAX, NumberedProfile, Profile, STATUS_CHARS_MAX};
 pub use self::reaction::{EMOJI_BYTES_MAX, Reaction};
+pub use self::settings::{REGISTERS_A_MESSAGE_MAX, Register};
 pub use self::text::{MENTIONS_MAX, TEXT_BYTES_MAX, Text};
 pub use self::title::TITLE_CHARS_MAX;
 use crate::error::{Kind, Result};
@@ -43,6 +54,12 @@ pub enum Content {
     Edit(Edit),
     /// The end of another message.
     Delete(MessageId),
+    /// What the conversation is about.
+    Details(Details),
+    /// Who its sender is.
+    Profile(NumberedProfile),
+    /// What this account has settled; for its own devices.
+    Settings(Vec<Register>),
     /// What was here was deleted by who had sent it. Never travels.
     Deleted,
     /// Something this version does not know; kept as it came.
@@ -65,6 +82,9 @@ impl Content {
             reaction::KIND => reaction::decode(body).map(Self::Reaction),
             edit::KIND => edit::decode(body).map(Self::Edit),
             deletion::KIND => deletion::decode(body).map(Self::Delete),
+            details::KIND => details::decode(body).map(Self::Details),
+            profile::KIND => profile::decode(body).map(Self::Profile),
+            settings::KIND => settings::decode(body).map(Self::Settings),
             DELETED_KIND => Some(Self::Deleted),
             _ => None,
         };
@@ -80,6 +100,9 @@ impl Content {
             Self::Reaction(_) => reaction::KIND,
             Self::Edit(_) => edit::KIND,
             Self::Delete(_) => deletion::KIND,
+            Self::Details(_) => details::KIND,
+            Self::Profile(_) => profile::KIND,
+            Self::Settings(_) => settings::KIND,
             Self::Deleted => DELETED_KIND,
             Self::Unknown { kind, .. } => kind,
         }
@@ -98,6 +121,9 @@ impl Content {
             Self::Reaction(reaction) => reaction::encode(reaction),
             Self::Edit(edit) => edit::encode(edit),
             Self::Delete(of) => Ok(deletion::encode(*of)),
+            Self::Details(details) => details::encode(details),
+            Self::Profile(profile) => profile::encode(profile),
+            Self::Settings(registers) => settings::encode(registers),
             Self::Deleted => Err(Kind::ArgumentInvalid.into()),
             Self::Unknown { body, .. } => Ok(body.clone()),
         }
@@ -118,8 +144,13 @@ impl Content {
             Self::Reaction(reaction) => Some(reaction.to),
             Self::Edit(edit) => Some(edit.of),
             Self::Delete(of) => Some(*of),
-            Self::Text(_) | Self::Title(_) | Self::Deleted | Self::Unknown { .. } => None,
+            _ => None,
         }
+    }
+
+    /// Tells whether it is said beside the conversation: it takes effect, and is then forgotten.
+    pub(crate) fn is_aside(&self) -> bool {
+        matches!(self, Self::Details(_) | Self::Profile(_) | Self::Settings(_))
     }
 
     /// The first message of the thread it belongs to.
@@ -154,8 +185,8 @@ impl fmt::Debug for Content {
 
 /// What stands in the store where a message was deleted.
 pub(crate) const DELETED_KIND: &str = "deleted";
-/// The kind of content that only renames the conversation, and is no message to look at.
-pub(crate) const TITLE_KIND: &str = title::KIND;
+/// Kinds that are no messages to look at, as a list in SQL.
+pub(crate) const ASIDES: &str = "('title', 'details', 'profile', 'settings')";
 
 #[cfg(test)]
 mod tests {

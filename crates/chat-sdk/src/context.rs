@@ -123,6 +123,14 @@ pub(crate) mod tests {
         Context { own, store, relay, clock, randomness }
     }
 
+    /// A context over a store that somebody has, with a relay that is not there.
+    pub(crate) fn over(own: Own, store: Store, clock: ManualClock) -> Context {
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        let device = Arc::clone(&own.device);
+        let relay = relay_that_is_not_there(&store, &clock, own.address, device);
+        Context { own, store, relay, clock, randomness: Randomness::seeded(5) }
+    }
+
     fn row(own: &Own) -> AccountRow {
         AccountRow {
             relay: NOWHERE.to_owned(),

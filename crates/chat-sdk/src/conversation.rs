@@ -8,19 +8,22 @@ use std::sync::Arc;
 
 use chat_core::id::{AccountId, ConversationId, MessageId};
 use chat_core::membership::{Change, ConversationKind, Member, Membership, Policy, Role};
+use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
 use crate::content::Content;
+use crate::context::Own;
 use crate::devices;
 use crate::error::{Kind, Result};
 use crate::event::Event;
 use crate::hub::Hub;
 use crate::membership;
 use crate::message::{Contact, Draft, Message, Page, Unseen};
+use crate::settings::{self, Name};
 use crate::store::conversations::{self, ConversationRow, Standing};
 use crate::store::messages::{self, MessageRow};
 use crate::store::timeline;
-use crate::{outbox, receipts, store};
+use crate::{outbox, profile, receipts, store};
 
 /// Most messages of a page.
 const PAGE_MAX: u32 = 1_000;
@@ -201,7 +204,13 @@ impl Conversation {
     /// [`Kind::StoreFailed`].
     pub async fn mark_seen(&self) -> Result<()> {
         let (id, own, now) = (self.id, self.hub.context.own.clone(), self.hub.now());
-        self.hub.context.store.write(move |tx| receipts::seen(tx, &own, id, now)).await?;
+        let see = move |tx: &Transaction<'_>| {
+            if settings::is_set(tx, Name::Unread, id.as_bytes())? {
+                settings::set(tx, &own, Name::Unread, id.as_bytes(), &false)?;
+            }
+            receipts::seen(tx, &own, id, now)
+        };
+        self.hub.context.store.write(see).await?;
         self.hub.nudge.notify_one();
         Ok(())
     }
@@ -331,9 +340,28 @@ pub(crate) async fn search(
 pub(crate) async fn queue(hub: &Hub, id: ConversationId, draft: Draft) -> Result<MessageId> {
     let (own, now) = (hub.context.own.clone(), hub.now());
     let message = MessageId::random(&mut hub.context.rng());
-    hub.context.store.write(move |tx| outbox::queue(tx, &own, id, message, &draft, now)).await?;
+    let before = MessageId::random(&mut hub.context.rng());
+    let write = move |tx: &Transaction<'_>| {
+        say_who_we_are(tx, &own, id, before, now)?;
+        outbox::queue(tx, &own, id, message, &draft, now).map(drop)
+    };
+    hub.context.store.write(write).await?;
     hub.nudge.notify_one();
     Ok(message)
+}
+
+/// Who hears us for the first time is told first who we are.
+fn say_who_we_are(
+    tx: &Transaction<'_>,
+    own: &Own,
+    id: ConversationId,
+    message: MessageId,
+    now: Timestamp,
+) -> Result<()> {
+    match profile::due(tx, id)? {
+        Some(draft) => outbox::queue(tx, own, id, message, &draft, now).map(drop),
+        None => Ok(()),
+    }
 }
 
 impl fmt::Debug for Conversation {

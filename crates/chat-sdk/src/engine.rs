@@ -36,9 +36,12 @@ use crate::event::ConnectionState;
 use crate::expiry;
 use crate::hub::Hub;
 use crate::learning::learn;
+use crate::profile;
+
 use crate::sealing::Step;
+use crate::settings;
 use crate::store::tombstones;
-use crate::sync::{Inbound, Received};
+use crate::sync::{Inbound, Received, pass_over};
 use crate::transport::Link;
 
 /// How many reports wait before the link is read no further: the relay's window, twice.
@@ -63,6 +66,7 @@ enum Done {
     Received(Result<Received>),
     Prepared(ConversationId, Result<Step>),
     Settled(ConversationId, Result<()>),
+    Published(Result<()>),
     Aside(Result<()>),
 }
 
@@ -135,6 +139,8 @@ pub(crate) struct Engine {
     busy: HashSet<ConversationId>,
     inbox: Vec<Inbound>,
     receiving: bool,
+    /// What was settled is being told; there is never a second job for that.
+    publishing: bool,
     told: HashMap<(ConversationId, ReceiptKind), Sequence>,
     unconfirmed: Vec<Told>,
     /// The ping whose answer says that these receipts were read.
@@ -165,6 +171,7 @@ impl Engine {
             busy: HashSet::new(),
             inbox: Vec::new(),
             receiving: false,
+            publishing: false,
             told: HashMap::new(),
             unconfirmed: Vec::new(),
             confirming: None,
@@ -207,6 +214,7 @@ impl Engine {
                 // Which job it was is not known, so nothing is taken to be under way any more.
                 self.busy.clear();
                 self.receiving = false;
+                self.publishing = false;
                 self.connecting = false;
                 return Err(Kind::Internal.because(error));
             }
@@ -222,6 +230,10 @@ impl Engine {
                 self.busy.remove(&conversation);
                 outcome?;
                 self.look_around().await?;
+            }
+            Input::Done(Done::Published(outcome)) => {
+                self.publishing = false;
+                pass_over(outcome)?;
             }
             Input::Done(Done::Aside(outcome)) => {
                 outcome?;
@@ -276,7 +288,20 @@ impl Engine {
     async fn look_around(&mut self) -> Result<()> {
         self.arm_expiry().await;
         self.tell_receipts().await?;
+        self.publish();
         self.send_waiting().await
+    }
+
+    /// Tells our own devices what was settled here, and others who we are.
+    fn publish(&mut self) {
+        if !self.resumed || std::mem::replace(&mut self.publishing, true) {
+            return;
+        }
+        let hub = Arc::clone(&self.hub);
+        self.jobs.spawn(async move {
+            let told = settings::publish(&hub).await;
+            Done::Published(told.and(profile::publish(&hub).await))
+        });
     }
 
     async fn arm_expiry(&mut self) {

@@ -41,6 +41,21 @@ pub enum Event {
         /// Which.
         conversation: ConversationId,
     },
+    /// Another device of this account has settled something about a conversation.
+    Settings {
+        /// Which.
+        conversation: ConversationId,
+    },
+    /// Somebody was blocked, or no longer is.
+    Blocked {
+        /// Who.
+        account: AccountId,
+    },
+    /// Somebody says something else of themselves.
+    Profile {
+        /// Who.
+        account: AccountId,
+    },
     /// A conversation's members or rules have changed.
     Membership {
         /// Which.

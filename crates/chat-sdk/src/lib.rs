@@ -39,6 +39,7 @@
 //! | [`client`], [`conversation`] | what an app calls |
 //! | `annotating` | answers, reactions, edits, the end of a message |
 //! | [`message`], [`content`], [`event`], `timeline` | what an app sees |
+//! | [`live`] | a conversation, or all of them, as they change |
 //! | [`error`] | the one error apps see |
 //! | [`builder`], [`account`] | registering, logging in, opening |
 //! | [`devices`], [`verification`], [`prekeys`], [`ageing`] | whose keys are whose, and how long they last |
@@ -56,6 +57,7 @@ pub mod account;
 pub mod ageing;
 mod annotating;
 pub mod api;
+mod blocking;
 pub mod builder;
 pub mod client;
 pub mod clock;
@@ -63,6 +65,7 @@ mod connection;
 pub mod content;
 pub mod context;
 pub mod conversation;
+mod details;
 pub mod devices;
 mod engine;
 pub mod error;
@@ -70,12 +73,14 @@ pub mod event;
 mod expiry;
 mod hub;
 mod learning;
+pub mod live;
 mod membership;
 pub mod message;
 mod opening;
 mod outbox;
 mod password;
 pub mod prekeys;
+mod profile;
 pub mod random;
 mod receipts;
 mod recipients;
@@ -83,6 +88,7 @@ pub mod relay;
 mod resume;
 mod sealing;
 mod sending;
+mod settings;
 #[cfg(test)]
 mod stage;
 pub mod store;
@@ -106,4 +112,5 @@ pub use crate::message::{
     Authenticity, Contact, Draft, Message, Page, Reactions, Status, Timer, Unseen,
 };
 pub use crate::password::PasswordHardening;
+pub use crate::settings::ConversationSettings;
 pub use crate::store::StoreKey;

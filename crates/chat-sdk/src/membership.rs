@@ -30,7 +30,8 @@ use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Warning};
 use crate::hub::Hub;
 use crate::learning::learn;
-use crate::store::conversations;
+use crate::settings;
+use crate::store::{conversations, profiles};
 
 /// How often an entry is made anew when somebody else was first.
 const ATTEMPTS: usize = 8;
@@ -97,6 +98,11 @@ async fn keep(hub: &Hub, id: ConversationId, entries: Vec<SignedEntry>) -> Resul
     let (own, now) = (hub.context.own.clone(), hub.now());
     let write = move |tx: &Transaction<'_>| extend(tx, &own, id, entries, now);
     let extended = hub.context.store.write(write).await?;
+    if extended.is_own {
+        // Nothing to look at; but there may be something to read in it.
+        hub.nudge.notify_one();
+        return Ok(());
+    }
     if extended.is_new {
         hub.emit(Event::Conversation { conversation: id });
     }
@@ -112,6 +118,8 @@ pub(crate) struct Extended {
     pub(crate) membership: Membership,
     pub(crate) is_new: bool,
     pub(crate) grew: bool,
+    /// Whether it is of this account with itself.
+    pub(crate) is_own: bool,
 }
 
 /// Verifies entries that continue a log, or begin it, and keeps them: all, or none.
@@ -155,9 +163,11 @@ pub(crate) fn extend(
     for (signed, entry) in &added {
         conversations::push_entry(tx, id, entry.index, signed)?;
         note_stays(tx, id, entry)?;
+        settings::note_if_own(tx, own, id, entry)?;
     }
     let grew = before != Some(membership.index());
-    Ok(Extended { membership, is_new, grew })
+    let is_own = crate::store::settings::is_own_conversation(tx, id)?;
+    Ok(Extended { membership, is_new, grew, is_own })
 }
 
 fn verify(tx: &Transaction<'_>, signed: &SignedEntry) -> Result<Verified<MembershipEntry>> {
@@ -180,6 +190,7 @@ fn note_stays(
             for member in members {
                 conversations::join(tx, id, member.account, entry.index)?;
             }
+            profiles::forget_told(tx, id)?;
         }
         Change::Remove { account } => conversations::part(tx, id, *account, entry.index)?,
         Change::Leave => conversations::part(tx, id, entry.author.account, entry.index)?,
@@ -194,13 +205,9 @@ fn note_stays(
 ///
 /// [`Kind::ArgumentInvalid`] for members that make no conversation, [`Kind::NotVerified`] if the
 /// relay names an existing one that is not of these two, or what befalls every request.
-pub(crate) async fn create(
-    hub: &Hub,
-    kind: ConversationKind,
-    others: Vec<AccountId>,
-    policy: Policy,
-) -> Result<ConversationId> {
-    let (signed, id) = creation(hub, kind, &others, policy)?;
+pub(crate) async fn create(hub: &Hub, beginning: Beginning) -> Result<ConversationId> {
+    let (signed, id) = creation(hub, &beginning)?;
+    let others = beginning.others;
     match hub.context.relay.create_conversation(signed.clone()).await {
         Ok(_) => {
             keep(hub, id, vec![signed]).await?;
@@ -215,19 +222,32 @@ pub(crate) async fn create(
     }
 }
 
-fn creation(
-    hub: &Hub,
-    kind: ConversationKind,
-    others: &[AccountId],
-    policy: Policy,
-) -> Result<(SignedEntry, ConversationId)> {
+/// What a conversation begins as.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    pub(crate) kind: ConversationKind,
+    /// Its members beside this account.
+    pub(crate) others: Vec<AccountId>,
+    pub(crate) policy: Policy,
+    /// The document it is attached to.
+    pub(crate) document: Option<String>,
+    /// What makes it differ from others, if that is not to be random.
+    pub(crate) nonce: Option<[u8; 16]>,
+}
+
+fn creation(hub: &Hub, beginning: &Beginning) -> Result<(SignedEntry, ConversationId)> {
+    let Beginning { kind, others, policy, document, nonce } = beginning;
+    let (kind, policy) = (*kind, *policy);
     let own = &hub.context.own;
     // Of two who talk neither is above the other.
     let role = if kind == ConversationKind::Direct { Role::Admin } else { Role::Member };
     let mut members = vec![Member { account: own.account(), role: Role::Admin }];
     members.extend(others.iter().map(|account| Member { account: *account, role }));
-    let mut nonce = vec![0; 16];
-    hub.context.rng().fill_bytes(&mut nonce);
+    let nonce = nonce.unwrap_or_else(|| {
+        let mut random = [0; 16];
+        hub.context.rng().fill_bytes(&mut random);
+        random
+    });
     let entry = MembershipEntry {
         version: VERSION,
         conversation: None,
@@ -240,8 +260,8 @@ fn creation(
             workspace: own.workspace,
             members: List::new(members)?,
             policy,
-            nonce: Bytes::new(nonce)?,
-            document: None,
+            nonce: Bytes::new(nonce.to_vec())?,
+            document: document.clone(),
         },
     };
     let signed = SignedEntry { signer: own.address, entry: own.device.sign_object(&entry)? };

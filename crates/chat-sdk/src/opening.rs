@@ -10,6 +10,9 @@
 //! that is not believed leaves a tombstone and a warning; its session has not moved. Opening never
 //! sees the transport.
 
+mod aside;
+pub(crate) mod past;
+
 use chat_core::codec::{Digest, from_bytes};
 use chat_core::device::DeviceCertificate;
 use chat_core::envelope::{Content as SealedContent, Envelope, Header, Suite, Wrap, WrapScheme};
@@ -28,7 +31,7 @@ use rusqlite::Transaction;
 use crate::content::Content;
 use crate::context::Own;
 use crate::error::Result;
-use crate::event::Warning;
+use crate::event::{Event, Warning};
 use crate::message::Status;
 use crate::outbox::{self, Progress};
 use crate::sealing::local;
@@ -36,7 +39,7 @@ use crate::store::conversations::{self, ConversationRow};
 use crate::store::messages::{self, Links, MessageRow};
 use crate::store::tombstones::{self, Gone};
 use crate::store::{annotations, chains, cursors, sessions};
-use crate::{devices, expiry, prekeys};
+use crate::{blocking, devices, expiry, prekeys};
 
 /// A delivery.
 #[derive(Clone, Debug)]
@@ -64,6 +67,8 @@ pub(crate) struct Outcome {
     pub(crate) changed: Option<MessageId>,
     /// The conversation has another name.
     pub(crate) renamed: bool,
+    /// What else happened.
+    pub(crate) aside: Vec<Event>,
     /// Our messages that got further: our own came back.
     pub(crate) progress: Progress,
     /// What does not fit.
@@ -351,6 +356,14 @@ fn store(
     if message.deadline.is_some_and(|deadline| deadline <= now) {
         let sequence = message.sequence;
         tombstones::bury(tx, conversation, message.id, sequence, Gone::Expired, now)?;
+        return Ok(outcome);
+    }
+    if blocking::silences(tx, own, header, &content)? {
+        tombstones::bury(tx, conversation, message.id, message.sequence, Gone::Blocked, now)?;
+        return Ok(outcome);
+    }
+    if content.is_aside() {
+        outcome.aside = aside::apply(tx, own, row, &message, &content, now)?;
         return Ok(outcome);
     }
     messages::insert(tx, &message)?;

@@ -26,10 +26,12 @@ use crate::context::Own;
 use crate::error::{Kind, Result};
 use crate::expiry;
 use crate::message::{Draft, Status};
+use crate::settings;
 use crate::store::conversations::{self, Standing};
+use crate::store::history::{self, Gap};
 use crate::store::messages::{self, Links, MessageRow};
 use crate::store::tombstones::{self, Gone};
-use crate::store::{annotations, chains, cursors, outbox};
+use crate::store::{annotations, chains, cursors, outbox, profiles};
 
 /// How often a message is sealed anew before it counts as refused: somebody would have to change
 /// the membership as often between two attempts, or the relay lies.
@@ -72,7 +74,8 @@ pub(crate) fn queue(
         (Content::Title(_), _) => None,
         // What is said about a message does not outlive it at the relay.
         (_, Some(target)) => target.expiry,
-        _ => chosen.or(membership.policy().timer),
+        (content, _) if content.is_aside() => None,
+        _ => chosen.or(settings::timer(tx, conversation)?).or(membership.policy().timer),
     };
     let message = MessageRow {
         id,
@@ -96,6 +99,12 @@ pub(crate) fn queue(
     };
     messages::insert(tx, &message)?;
     outbox::push(tx, id, conversation, draft.compression)?;
+    if draft.content.is_aside() {
+        if matches!(draft.content, Content::Details(_)) {
+            profiles::keep_details(tx, conversation, &message.body)?;
+        }
+        return Ok(message);
+    }
     conversations::touch(tx, conversation, now)?;
     match &draft.content {
         Content::Title(title) => {
@@ -116,7 +125,7 @@ fn may_say(
     content: &Content,
     target: Option<&MessageRow>,
 ) -> Result<()> {
-    let renames = matches!(content, Content::Title(_));
+    let renames = matches!(content, Content::Title(_) | Content::Details(_));
     let is_direct = membership.kind() == ConversationKind::Direct;
     let may_rename = !is_direct && membership.policy().rename.allows(role);
     if !membership.may_post(own.account()) || (renames && !may_rename) {
@@ -162,6 +171,10 @@ pub(crate) fn accept(
     messages::accepted(tx, id, sequence, at, deadline)?;
     let conversation = message.conversation;
     pass(tx, conversation, sequence)?;
+    if Content::read(&message.kind, &message.body).is_aside() {
+        tombstones::bury(tx, conversation, id, Some(sequence), Gone::Applied, now)?;
+        return Ok(Progress::new());
+    }
     let mut progress = vec![(id, Status::Sent)];
     // A receipt may have been faster than the answer.
     progress.extend(messages::raise(tx, conversation, own.account(), now)?);
@@ -174,7 +187,7 @@ fn pass(tx: &Transaction<'_>, conversation: ConversationId, sequence: Sequence) 
     if cursors::applied(tx, conversation)?.checked_add(1) == Some(sequence) {
         cursors::advance(tx, conversation, sequence)?;
     }
-    Ok(())
+    history::hold(tx, conversation, Gap { first: sequence, last: sequence })
 }
 
 /// The message that waits for this one: itself, or the oldest if this one hands our chain out.

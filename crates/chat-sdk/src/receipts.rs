@@ -14,6 +14,7 @@ use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
+use crate::blocking;
 use crate::context::Own;
 use crate::devices;
 use crate::error::Result;
@@ -41,6 +42,9 @@ pub(crate) fn seen(
 ) -> Result<bool> {
     let Some(last) = messages::last_incoming(tx, conversation)? else { return Ok(false) };
     messages::see(tx, conversation, last, now)?;
+    if blocking::keeps_quiet(tx, conversation)? {
+        return Ok(false);
+    }
     sign(tx, own, conversation, ReceiptKind::Seen, last, now)
 }
 

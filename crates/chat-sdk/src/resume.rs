@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chat_core::frame::ClientFrame;
 use chat_core::id::ConversationId;
 use chat_core::receipt::Sequence;
+use rusqlite::Transaction;
 
 use crate::ageing;
 use crate::error::Result;
@@ -39,6 +40,7 @@ pub(crate) async fn resume(hub: &Hub, epoch: u64) -> Result<Vec<ClientFrame>> {
     ageing::tidy(hub).await?;
     let listed = list_conversations(hub).await?;
     catch_up_all(hub, &listed).await?;
+    begin_cursors(hub, &listed).await?;
     let mut frames = unacknowledged(hub, &listed).await?;
     frames.extend(fetch_receipts(hub).await?);
     pass_over(learn(hub, hub.context.own.account()).await)?;
@@ -102,6 +104,19 @@ async fn catch_up_all(hub: &Hub, listed: &Listed) -> Result<()> {
         pass_over(catch_up(hub, conversation).await)?;
     }
     Ok(())
+}
+
+/// In conversations that are new to this device, what was said before is history.
+async fn begin_cursors(hub: &Hub, listed: &Listed) -> Result<()> {
+    let listed: Vec<_> = listed.iter().map(|(id, (_, cursor))| (*id, *cursor)).collect();
+    let begin = move |tx: &Transaction<'_>| {
+        let known: BTreeSet<_> = cursors::all(tx)?.into_iter().map(|(id, _)| id).collect();
+        for (conversation, cursor) in listed.iter().filter(|(id, _)| !known.contains(id)) {
+            cursors::begin(tx, *conversation, *cursor)?;
+        }
+        Ok(())
+    };
+    hub.context.store.write(begin).await
 }
 
 /// Acknowledgements that were committed here and did not reach the relay.

@@ -19,10 +19,13 @@
 //! | [`sessions`] | `sessions`: ratchets, one row a device of somebody |
 //! | [`conversations`] | `conversations`, membership logs, what each device sent last |
 //! | [`messages`], [`tombstones`] | `messages`, `tombstones`: what was said, and what is gone |
-//! | [`annotations`], [`timeline`] | what was said about messages; messages to look at |
+//! | [`annotations`], [`timeline`], [`window`] | what was said about messages; messages to look at |
 //! | [`search`] | `search`: their words |
 //! | [`outbox`] | `outbox`: what is to be sent |
 //! | [`cursors`], [`receipts`] | how far we are, and how far others are |
+//! | [`history`] | `held`: which places of a log we were shown |
+//! | [`settings`], [`drafts`] | what this account has settled; words not sent |
+//! | [`changes`] | none: who is told what has changed |
 //!
 //! Deleted content is overwritten (`secure_delete=ON`), and [`Store::scrub`] empties the WAL.
 //! Absent: a wasm executor; on the web the same closures will run in a worker of their own.
@@ -30,28 +33,35 @@
 pub mod account;
 pub mod annotations;
 pub mod chains;
+pub mod changes;
 mod columns;
 mod connection;
 pub mod conversations;
 pub mod cursors;
+pub mod drafts;
+pub mod history;
 pub mod key;
 pub mod messages;
 pub mod outbox;
 pub mod peers;
 pub mod prekeys;
+pub mod profiles;
 pub mod receipts;
 pub mod schema;
 pub mod search;
 pub mod sessions;
+pub mod settings;
 mod thread;
 pub mod timeline;
 pub mod tombstones;
+pub mod window;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use self::changes::Changes;
 pub use self::columns::{blob, millis, timestamp};
 pub use self::key::StoreKey;
 use self::thread::StoreThread;
@@ -61,6 +71,7 @@ use crate::error::{Error, Kind, Result};
 #[derive(Clone)]
 pub struct Store {
     thread: StoreThread,
+    changes: Changes,
 }
 
 /// Where a store is.
@@ -85,15 +96,18 @@ impl Store {
     /// [`Kind::StoreLocked`] for another key or a file that is no store, [`Kind::StoreTooNew`] for
     /// one of a newer version, [`Kind::StoreFailed`] if the file cannot be opened.
     pub async fn open(place: Place) -> Result<Self> {
+        let changes = Changes::default();
+        let noting = changes.clone();
         let thread = StoreThread::start(move || {
             let mut connection = match &place {
                 Place::File { path, key } => connection::open_file(path, key)?,
                 Place::Memory => connection::open_memory()?,
             };
+            noting.add_function(&connection)?;
             schema::migrate(&mut connection)?;
             Ok(connection)
         });
-        Ok(Self { thread: thread.await? })
+        Ok(Self { thread: thread.await?, changes })
     }
 
     /// A store in memory, for tests and for people who leave nothing behind.
@@ -130,14 +144,23 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let changes = self.changes.clone();
         self.thread
             .run(move |connection| {
                 let tx = connection.transaction()?;
                 let value = work(&tx)?;
                 tx.rollback()?;
+                changes.forget();
+                changes.committed(connection)?;
                 Ok(value)
             })
             .await
+    }
+
+    /// Who is told what has changed.
+    #[must_use]
+    pub fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     async fn transact<T: Send + 'static>(
@@ -145,11 +168,14 @@ impl Store {
         behavior: TransactionBehavior,
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let changes = self.changes.clone();
         self.thread
             .run(move |connection| {
+                changes.forget();
                 let tx = connection.transaction_with_behavior(behavior)?;
                 let value = work(&tx)?;
                 tx.commit()?;
+                changes.committed(connection)?;
                 Ok(value)
             })
             .await
@@ -167,6 +193,7 @@ impl Store {
     /// Finishes what was begun, closes the file and ends the store for all handles.
     pub async fn close(&self) {
         self.thread.close().await;
+        self.changes.end();
     }
 }
 

@@ -31,8 +31,9 @@ use crate::opening::{self, Arrival};
 use crate::outbox::Progress;
 use crate::random::Rng;
 use crate::store::conversations::Standing;
+use crate::store::history::{self, Gap};
 use crate::store::{conversations, cursors, messages, peers};
-use crate::{expiry, receipts};
+use crate::{blocking, expiry, receipts};
 
 /// Something that the relay brought.
 #[derive(Clone, Debug)]
@@ -194,6 +195,9 @@ impl Applied {
         match inbound {
             Inbound::Arrival(arrival) => self.open(tx, own, &arrival, now, rng),
             Inbound::Deleted { conversation, sequence, message } => {
+                if conversations::load(tx, conversation)?.is_some() {
+                    history::hold(tx, conversation, Gap { first: sequence, last: sequence })?;
+                }
                 if expiry::erase_deleted(tx, conversation, message, sequence, now)? {
                     self.erased = true;
                     self.events.push(Event::Expired { conversation, message });
@@ -236,6 +240,7 @@ impl Applied {
             self.outdated(tx, own, account)?;
         }
         self.events.extend(outcome.warnings.into_iter().map(Event::Warning));
+        self.events.extend(outcome.aside);
         if outcome.renamed {
             self.events.push(Event::Conversation { conversation });
         }
@@ -270,7 +275,8 @@ impl Applied {
         for (conversation, reached) in &self.reached {
             let is_known = conversations::load(tx, *conversation)?
                 .is_some_and(|row| row.standing == Standing::Member);
-            if reached.from_others && is_known {
+            let is_quiet = is_known && blocking::keeps_quiet(tx, *conversation)?;
+            if reached.from_others && is_known && !is_quiet {
                 receipts::delivered(tx, own, *conversation, reached.up_to, now)?;
             }
         }

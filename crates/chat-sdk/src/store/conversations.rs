@@ -98,6 +98,19 @@ pub fn all(tx: &Transaction<'_>) -> Result<Vec<ConversationRow>> {
     rows.map(|row| decode(row?)).collect()
 }
 
+/// The ids of all conversations that are looked at.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn shown(tx: &Transaction<'_>) -> Result<Vec<ConversationId>> {
+    let mut statement = tx.prepare_cached(
+        "SELECT id FROM conversations WHERE id NOT IN (SELECT conversation FROM own_conversations)",
+    )?;
+    let rows = statement.query_map([], |row| blob(row, "id"))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The direct conversation with somebody.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use chat_core::receipt::Sequence;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::columns::blob;
+use super::history::{self, Gap};
 use super::messages::{number, unsigned};
 use crate::error::Result;
 
@@ -21,7 +22,22 @@ pub fn applied(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Seq
     Ok(applied.map(unsigned).unwrap_or_default())
 }
 
-/// Moves the cursor forward; never back.
+/// Where the cursor of a device begins that is new to a conversation: at its end, by the relay's
+/// word. What was before is history, and to be asked for.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn begin(tx: &Transaction<'_>, conversation: ConversationId, at: Sequence) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO cursors (conversation, applied)
+         SELECT id, ?2 FROM conversations WHERE id = ?1",
+    )?
+    .execute(params![conversation.as_bytes(), number(at)])?;
+    Ok(())
+}
+
+/// Moves the cursor forward, never back, and notes that the place was shown.
 ///
 /// # Errors
 ///
@@ -32,7 +48,7 @@ pub fn advance(tx: &Transaction<'_>, conversation: ConversationId, to: Sequence)
          ON CONFLICT (conversation) DO UPDATE SET applied = max(applied, excluded.applied)",
     )?
     .execute(params![conversation.as_bytes(), number(to)])?;
-    Ok(())
+    history::hold(tx, conversation, Gap { first: to, last: to })
 }
 
 /// All cursors.

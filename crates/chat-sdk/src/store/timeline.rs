@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::columns::millis;
 use super::messages::{MessageRow, read, unsigned};
-use crate::content::TITLE_KIND;
+use crate::content::ASIDES;
 use crate::error::Result;
 use crate::message::{Page, Unseen};
 
@@ -37,18 +37,17 @@ pub fn page(
             .optional()?,
     };
     let (sequence, place) = before.unwrap_or((i64::MAX, i64::MAX));
-    let mut statement = tx.prepare_cached(
+    let mut statement = tx.prepare_cached(&format!(
         "SELECT * FROM messages
-         WHERE conversation = ?1 AND kind <> ?2 AND target IS NULL
-            AND (deadline IS NULL OR deadline > ?3)
-            AND (ifnull(sequence, ?4), place) < (?5, ?6)
-            AND (?8 IS NULL OR thread = ?8 OR id = ?8)
-         ORDER BY ifnull(sequence, ?4) DESC, place DESC LIMIT ?7",
-    )?;
+         WHERE conversation = ?1 AND kind NOT IN {ASIDES} AND target IS NULL
+            AND (deadline IS NULL OR deadline > ?2)
+            AND (ifnull(sequence, ?3), place) < (?4, ?5)
+            AND (?7 IS NULL OR thread = ?7 OR id = ?7)
+         ORDER BY ifnull(sequence, ?3) DESC, place DESC LIMIT ?6"
+    ))?;
     let rows = statement.query_map(
         params![
             conversation.as_bytes(),
-            TITLE_KIND,
             millis(now),
             UNPLACED,
             sequence,
@@ -74,13 +73,32 @@ pub fn unseen(
     now: Timestamp,
 ) -> Result<Unseen> {
     let unseen = tx
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT count(*), count(*) FILTER (WHERE mentions_us) FROM messages
              WHERE conversation = ?1 AND outgoing = 0 AND seen_at IS NULL
-                AND target IS NULL AND kind NOT IN (?2, 'deleted')
-                AND (deadline IS NULL OR deadline > ?3)",
-        )?
-        .query_row(params![conversation.as_bytes(), TITLE_KIND, millis(now)], |row| {
+                AND target IS NULL AND kind <> 'deleted' AND kind NOT IN {ASIDES}
+                AND (deadline IS NULL OR deadline > ?2)"
+        ))?
+        .query_row(params![conversation.as_bytes(), millis(now)], |row| {
+            Ok(Unseen { messages: unsigned(row.get(0)?), mentions: unsigned(row.get(1)?) })
+        })?;
+    Ok(unseen)
+}
+
+/// How many of others' messages were not looked at, in all conversations.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn all_unseen(tx: &Transaction<'_>, now: Timestamp) -> Result<Unseen> {
+    let unseen = tx
+        .prepare_cached(&format!(
+            "SELECT count(*), count(*) FILTER (WHERE mentions_us) FROM messages
+             WHERE outgoing = 0 AND seen_at IS NULL
+                AND target IS NULL AND kind <> 'deleted' AND kind NOT IN {ASIDES}
+                AND (deadline IS NULL OR deadline > ?1)"
+        ))?
+        .query_row([millis(now)], |row| {
             Ok(Unseen { messages: unsigned(row.get(0)?), mentions: unsigned(row.get(1)?) })
         })?;
     Ok(unseen)

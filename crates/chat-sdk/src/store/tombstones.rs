@@ -20,6 +20,10 @@ pub enum Gone {
     Deleted = 2,
     /// It could not be opened, or not be believed.
     Unreadable = 3,
+    /// It took effect, and was nothing to look at.
+    Applied = 4,
+    /// Its sender is blocked.
+    Blocked = 5,
 }
 
 /// Messages whose time is over.

@@ -208,7 +208,7 @@ CREATE TABLE tombstones (
     message      BLOB    PRIMARY KEY CHECK (length(message) = 16),
     conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
     sequence     INTEGER,
-    reason       INTEGER NOT NULL,  -- 1 expired, 2 deleted, 3 not readable here
+    reason       INTEGER NOT NULL,  -- 1 expired, 2 deleted, 3 not readable here, 4 applied, 5 blocked
     at           INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -1,0 +1,37 @@
+//! What is said aside: it takes effect when it is opened, and is then forgotten.
+//!
+//! A tombstone stays, so that what comes twice counts once.
+
+use rusqlite::Transaction;
+
+use chat_core::time::Timestamp;
+
+use crate::content::Content;
+use crate::context::Own;
+use crate::error::Result;
+use crate::event::Event;
+use crate::store::conversations::ConversationRow;
+use crate::store::messages::MessageRow;
+use crate::store::tombstones::{self, Gone};
+use crate::{details, profile, settings};
+
+/// Lets something said aside take effect, as far as its sender may; gives what to tell the app.
+pub(super) fn apply(
+    tx: &Transaction<'_>,
+    own: &Own,
+    row: &ConversationRow,
+    message: &MessageRow,
+    content: &Content,
+    now: Timestamp,
+) -> Result<Vec<Event>> {
+    let (id, sender) = (message.conversation, message.sender.account);
+    tombstones::bury(tx, id, message.id, message.sequence, Gone::Applied, now)?;
+    match content {
+        Content::Settings(registers) if settings::is_among_us(tx, own, &row.membership)? => {
+            settings::merge(tx, registers)
+        }
+        Content::Profile(profile) => profile::hear(tx, own, id, sender, profile),
+        Content::Details(details) => details::hear(tx, row, message, details),
+        _ => Ok(Vec::new()),
+    }
+}

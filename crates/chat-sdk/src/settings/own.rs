@@ -1,0 +1,125 @@
+//! The account's own conversation: begun once, written to, read by its own devices only.
+
+use chat_core::envelope::WrapScheme;
+use chat_core::id::{ConversationId, MessageId};
+use chat_core::membership::{Change, ConversationKind, Membership, MembershipEntry, Policy, Role};
+use chat_core::receipt::Sequence;
+use rusqlite::Transaction;
+
+use crate::content::{Content, REGISTERS_A_MESSAGE_MAX};
+use crate::context::Own;
+use crate::error::Result;
+use crate::hub::Hub;
+use crate::live::fetch_past;
+use crate::membership::{self, Beginning};
+use crate::message::Draft;
+use crate::outbox;
+use crate::store::{conversations, history, settings as registers};
+use crate::sync::pass_over;
+
+/// What the creation entry of an account's own conversation has in place of random bytes.
+pub(crate) const NONCE: [u8; 16] = *b"sealwire/1/self/";
+
+/// Wrapped for the account's envelope keys: a device that comes later reads it all.
+const POLICY: Policy = Policy {
+    post: chat_core::membership::Allowed::Members,
+    add: chat_core::membership::Allowed::Admins,
+    rename: chat_core::membership::Allowed::Admins,
+    scheme: WrapScheme::HpkeXwing,
+    timer: None,
+};
+
+/// Most pages of history that are read for it at once.
+const PAGES_MAX: usize = 64;
+
+/// Notes that a conversation is the account's own, if its creation says so.
+pub(crate) fn note_if_own(
+    tx: &Transaction<'_>,
+    own: &Own,
+    id: ConversationId,
+    creation: &MembershipEntry,
+) -> Result<()> {
+    let Change::Create { kind, members, nonce, .. } = &creation.change else { return Ok(()) };
+    let is_alone = members.iter().all(|member| member.account == own.account());
+    let is_own = *kind == ConversationKind::Group
+        && is_alone
+        && **nonce == NONCE
+        && creation.author.account == own.account();
+    if is_own { registers::add_own_conversation(tx, id) } else { Ok(()) }
+}
+
+/// Tells whether what is said in a conversation is said among the account's own devices.
+pub(crate) fn is_among_us(
+    tx: &Transaction<'_>,
+    own: &Own,
+    membership: &Membership,
+) -> Result<bool> {
+    // SECURITY: nobody who was let into it later may settle anything.
+    let is_alone =
+        membership.members().len() == 1 && membership.role(own.account()) == Some(Role::Admin);
+    Ok(is_alone && registers::is_own_conversation(tx, membership.id())?)
+}
+
+/// Reads what other devices have settled before this one came, and tells them what this one has.
+///
+/// # Errors
+///
+/// What befalls every request; [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub(crate) async fn publish(hub: &Hub) -> Result<()> {
+    read_past(hub).await?;
+    let pending = |tx: &Transaction<'_>| Ok(!registers::pending(tx, 1)?.is_empty());
+    if !hub.context.store.read(pending).await? {
+        return Ok(());
+    }
+    let id = match hub.context.store.read(writable).await? {
+        Some(id) => id,
+        None => begin(hub).await?,
+    };
+    let (own, now) = (hub.context.own.clone(), hub.now());
+    let message = MessageId::random(&mut hub.context.rng());
+    let queue = move |tx: &Transaction<'_>| {
+        let pending = registers::pending(tx, REGISTERS_A_MESSAGE_MAX)?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        registers::told(tx, &pending)?;
+        let draft = Draft::of(Content::Settings(pending));
+        outbox::queue(tx, &own, id, message, &draft, now).map(drop)
+    };
+    hub.context.store.write(queue).await?;
+    hub.nudge.notify_one();
+    Ok(())
+}
+
+/// The first of the account's own conversations.
+fn writable(tx: &Transaction<'_>) -> Result<Option<ConversationId>> {
+    Ok(registers::own_conversations(tx)?.into_iter().next())
+}
+
+async fn begin(hub: &Hub) -> Result<ConversationId> {
+    let beginning = Beginning {
+        kind: ConversationKind::Group,
+        others: Vec::new(),
+        policy: POLICY,
+        document: None,
+        nonce: Some(NONCE),
+    };
+    membership::create(hub, beginning).await
+}
+
+async fn read_past(hub: &Hub) -> Result<()> {
+    for id in hub.context.store.read(registers::own_conversations).await? {
+        for _ in 0..PAGES_MAX {
+            let gaps = move |tx: &Transaction<'_>| {
+                // A conversation that was left has nothing more to say.
+                let is_here = conversations::load(tx, id)?.is_some();
+                Ok(if is_here { history::gaps(tx, id, Sequence::MIN)? } else { Vec::new() })
+            };
+            let Some(gap) = hub.context.store.read(gaps).await?.into_iter().next_back() else {
+                break;
+            };
+            pass_over(fetch_past(hub, id, gap).await)?;
+        }
+    }
+    Ok(())
+}
