@@ -2,6 +2,7 @@
 
 mod account;
 mod annotations;
+mod blocking;
 mod crash;
 mod durability;
 mod groups;
@@ -11,6 +12,8 @@ mod logs;
 mod messages;
 mod people;
 mod process;
+mod profile;
+mod scheduled;
 mod settings;
 mod several_devices;
 mod tidy;

@@ -11,7 +11,7 @@ use crate::conversation::{Conversation, queue};
 use crate::error::Result;
 use crate::event::Event;
 use crate::expiry;
-use crate::message::{Draft, Message};
+use crate::message::{Draft, Message, Status};
 use crate::outbox;
 use crate::store::messages;
 
@@ -44,13 +44,18 @@ impl Conversation {
         self.annotate(to, Content::Reaction(Reaction::new(to, emoji, false))).await
     }
 
-    /// Gives a message of this account other words; whom it mentions is said anew with them.
+    /// Gives a message of this account other words; whom it mentions is said anew with them. One
+    /// that was never sent just says something else: then its own id is given.
     ///
     /// # Errors
     ///
     /// As [`Self::send`]; [`Kind::NotFound`](crate::Kind::NotFound) if there is no such text of this account here.
     pub async fn edit(&self, message: MessageId, text: impl Into<String>) -> Result<MessageId> {
-        self.annotate(message, Content::Edit(Edit::new(message, text.into().into()))).await
+        let text = text.into();
+        if self.rewrite(message, &text).await? {
+            return Ok(message);
+        }
+        self.annotate(message, Content::Edit(Edit::new(message, text.into()))).await
     }
 
     /// Deletes a message of this account, for everybody: the words are erased here at once and on
@@ -80,6 +85,33 @@ impl Conversation {
             expiry::scrub(&self.hub).await?;
         }
         Ok(is_cancelled)
+    }
+
+    /// Sends a message again that has failed, as the newest one.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if there is no message of this account here that
+    /// has failed; as [`Self::send`].
+    pub async fn retry(&self, message: MessageId) -> Result<()> {
+        let (id, now) = (self.id, self.hub.now());
+        let retry = move |tx: &Transaction<'_>| outbox::retry(tx, id, message, now);
+        self.hub.context.store.write(retry).await?;
+        self.hub.emit(Event::Status { conversation: id, message, status: Status::Queued });
+        self.hub.nudge.notify_one();
+        Ok(())
+    }
+
+    /// Gives a message other words that was never sent; tells whether it was not.
+    async fn rewrite(&self, message: MessageId, text: &str) -> Result<bool> {
+        let (id, own, text) = (self.id, self.hub.context.own.clone(), text.to_owned());
+        let rewrite = move |tx: &Transaction<'_>| outbox::rewrite(tx, &own, id, message, text);
+        let changed = self.hub.context.store.write(rewrite).await?;
+        let is_rewritten = changed.is_some();
+        if let Some(changed) = changed {
+            self.hub.emit(Event::Changed(changed));
+        }
+        Ok(is_rewritten)
     }
 
     async fn annotate(&self, target: MessageId, content: Content) -> Result<MessageId> {

@@ -2,7 +2,10 @@
 //!
 //! Deadlines (expiry, prekey ages) go by [`Clock::now`] and [`Clock::wait_until`]. Pauses between
 //! attempts on the network go by [`Clock::pause`]: they are about the other side's patience, so
-//! even the manual clock lets them pass in real time.
+//! even the manual clock lets them pass in real time. That nobody gains time by setting the clock
+//! is what [`Clock::steady`] is for.
+
+mod steady;
 
 use std::fmt;
 use std::future::Future;
@@ -11,6 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chat_core::time::Timestamp;
 use tokio::sync::watch;
+
+pub use self::steady::Steady;
 
 /// A wait that ends by itself.
 pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -22,6 +27,22 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Ends when [`Clock::now`] has reached `at`.
     fn wait_until(&self, at: Timestamp) -> Wait;
+
+    /// What a clock shows that nobody can set.
+    fn steady(&self) -> Steady {
+        Steady::now()
+    }
+
+    /// Ends when this much has passed by either clock: [`Clock::now`] or [`Clock::steady`].
+    fn wait_for(&self, left: Duration) -> Wait {
+        let (wall, steady) = (self.wait_until(self.now().after(left)), self.pause(left));
+        Box::pin(async move {
+            tokio::select! {
+                () = wall => {}
+                () = steady => {}
+            }
+        })
+    }
 
     /// Ends after `duration` of real time.
     fn pause(&self, duration: Duration) -> Wait {
@@ -57,35 +78,70 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until it is moved; clones are the same clock.
 #[derive(Clone, Debug)]
-pub struct ManualClock(watch::Sender<Timestamp>);
+pub struct ManualClock(watch::Sender<Hands>);
+
+/// What a manual clock shows.
+#[derive(Clone, Copy, Debug)]
+struct Hands {
+    now: Timestamp,
+    steady: Steady,
+}
 
 impl ManualClock {
     /// A clock that shows `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self(watch::Sender::new(now))
+        let steady = Steady { boot: [0; 16], since: Duration::ZERO };
+        Self(watch::Sender::new(Hands { now, steady }))
     }
 
     /// Moves the clock forward and wakes who waited for it.
     pub fn advance(&self, by: Duration) {
-        self.0.send_modify(|now| *now = now.after(by));
+        self.0.send_modify(|hands| {
+            hands.now = hands.now.after(by);
+            hands.steady.since = hands.steady.since.saturating_add(by);
+        });
     }
 
-    /// Sets the clock, back if need be.
+    /// Sets the clock, back if need be; what is steady stays.
     pub fn set(&self, now: Timestamp) {
-        self.0.send_replace(now);
+        self.0.send_modify(|hands| hands.now = now);
+    }
+
+    /// Starts the system anew.
+    pub fn reboot(&self) {
+        self.0.send_modify(|hands| {
+            let boot = u128::from_be_bytes(hands.steady.boot).wrapping_add(1);
+            hands.steady = Steady { boot: boot.to_be_bytes(), since: Duration::ZERO };
+        });
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.0.borrow()
+        self.0.borrow().now
+    }
+
+    fn steady(&self) -> Steady {
+        self.0.borrow().steady
+    }
+
+    fn wait_for(&self, left: Duration) -> Wait {
+        let Hands { now, steady } = *self.0.borrow();
+        let (at, since) = (now.after(left), steady.since.saturating_add(left));
+        let mut shown = self.0.subscribe();
+        Box::pin(async move {
+            let is_over = |hands: &Hands| hands.now >= at || hands.steady.since >= since;
+            if shown.wait_for(is_over).await.is_err() {
+                std::future::pending().await
+            }
+        })
     }
 
     fn wait_until(&self, at: Timestamp) -> Wait {
         let mut shown = self.0.subscribe();
         Box::pin(async move {
-            if shown.wait_for(|now| *now >= at).await.is_err() {
+            if shown.wait_for(|hands| hands.now >= at).await.is_err() {
                 // Nobody can move the clock any more, so this moment never comes.
                 std::future::pending().await
             }

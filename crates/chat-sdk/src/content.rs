@@ -91,6 +91,13 @@ impl Content {
         known.unwrap_or_else(|| Self::Unknown { kind: kind.to_owned(), body: body.to_vec() })
     }
 
+    /// Tells whether a kind is one that these pages define, and no app's own.
+    pub(crate) fn is_ours(kind: &str) -> bool {
+        let ours = [text::KIND, title::KIND, reaction::KIND, edit::KIND, deletion::KIND];
+        let aside = [details::KIND, profile::KIND, settings::KIND, DELETED_KIND];
+        ours.contains(&kind) || aside.contains(&kind)
+    }
+
     /// The kind it travels under.
     #[must_use]
     pub fn kind(&self) -> &str {

@@ -341,27 +341,27 @@ pub(crate) async fn queue(hub: &Hub, id: ConversationId, draft: Draft) -> Result
     let (own, now) = (hub.context.own.clone(), hub.now());
     let message = MessageId::random(&mut hub.context.rng());
     let before = MessageId::random(&mut hub.context.rng());
-    let write = move |tx: &Transaction<'_>| {
-        say_who_we_are(tx, &own, id, before, now)?;
-        outbox::queue(tx, &own, id, message, &draft, now).map(drop)
-    };
+    let write = move |tx: &Transaction<'_>| queue_in(tx, &own, id, message, before, &draft, now);
     hub.context.store.write(write).await?;
     hub.nudge.notify_one();
     Ok(message)
 }
 
-/// Who hears us for the first time is told first who we are.
-fn say_who_we_are(
+/// Puts something into the outbox. Who hears us for the first time is told first who we are, in a
+/// message `before` it.
+pub(crate) fn queue_in(
     tx: &Transaction<'_>,
     own: &Own,
     id: ConversationId,
     message: MessageId,
+    before: MessageId,
+    draft: &Draft,
     now: Timestamp,
 ) -> Result<()> {
-    match profile::due(tx, id)? {
-        Some(draft) => outbox::queue(tx, own, id, message, &draft, now).map(drop),
-        None => Ok(()),
+    if let Some(profile) = profile::due(tx, id)? {
+        outbox::queue(tx, own, id, before, &profile, now)?;
     }
+    outbox::queue(tx, own, id, message, draft, now).map(drop)
 }
 
 impl fmt::Debug for Conversation {

@@ -38,9 +38,10 @@ use crate::hub::Hub;
 use crate::learning::learn;
 use crate::profile;
 
+use crate::scheduled;
 use crate::sealing::Step;
 use crate::settings;
-use crate::store::tombstones;
+use crate::store::scheduled as stored;
 use crate::sync::{Inbound, Received, pass_over};
 use crate::transport::Link;
 
@@ -182,6 +183,7 @@ impl Engine {
     pub(crate) async fn run(mut self) {
         self.connect();
         self.arm_expiry().await;
+        self.arm_scheduled().await;
         loop {
             let input = self.next_input().await;
             match self.handle(input).await {
@@ -242,6 +244,7 @@ impl Engine {
             Input::Timer(Timer::Reconnect) => self.connect(),
             Input::Timer(Timer::Heartbeat) => self.beat()?,
             Input::Timer(Timer::Expiry) => self.spawn_sweep(),
+            Input::Timer(Timer::Scheduled) => self.spawn_release(),
         }
         Ok(Next::Continue)
     }
@@ -287,7 +290,11 @@ impl Engine {
     /// Looks at everything that a caller or a job may have left in the store.
     async fn look_around(&mut self) -> Result<()> {
         self.arm_expiry().await;
+        self.arm_scheduled().await;
         self.tell_receipts().await?;
+        for frame in self.hub.typing.take() {
+            self.write(frame)?;
+        }
         self.publish();
         self.send_waiting().await
     }
@@ -305,9 +312,8 @@ impl Engine {
     }
 
     async fn arm_expiry(&mut self) {
-        let next = self.hub.context.store.read(tombstones::next_deadline).await;
-        self.timers.expiry = match next {
-            Ok(next) => next.map(|at| self.hub.context.clock.wait_until(at)),
+        self.timers.expiry = match expiry::next(&self.hub).await {
+            Ok(next) => next.map(|left| self.hub.context.clock.wait_for(left)),
             Err(error) => {
                 tracing::debug!(code = error.code(), "the next deadline is not known");
                 return;
@@ -318,6 +324,21 @@ impl Engine {
     fn spawn_sweep(&mut self) {
         let hub = Arc::clone(&self.hub);
         self.jobs.spawn(async move { Done::Aside(expiry::sweep(&hub).await) });
+    }
+
+    async fn arm_scheduled(&mut self) {
+        match self.hub.context.store.read(stored::next).await {
+            Ok(next) => {
+                let clock = &self.hub.context.clock;
+                self.timers.scheduled = next.map(|at| clock.wait_until(at));
+            }
+            Err(error) => tracing::debug!(code = error.code(), "what is due is not known"),
+        }
+    }
+
+    fn spawn_release(&mut self) {
+        let hub = Arc::clone(&self.hub);
+        self.jobs.spawn(async move { Done::Aside(scheduled::release(&hub).await) });
     }
 
     fn spawn_learn(&mut self, accounts: BTreeSet<AccountId>) {

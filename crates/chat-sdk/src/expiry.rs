@@ -8,9 +8,11 @@
 //!
 //! Each device goes by its own deadline; the relay's word that a message is gone counts only for
 //! messages that have a timer. A message that is opened after its deadline is never shown. Erased
-//! rows are overwritten (`secure_delete`), and the write-ahead log is emptied after each sweep.
-//! Absent: a clock that is set back extends a timer by as much; the relay's deletion does not wait
-//! for that.
+//! rows are overwritten (`secure_delete`), and the write-ahead log is emptied after each sweep. A
+//! clock that is set back extends nothing: what a timer has left is kept by a clock that nobody can
+//! set, see [`timers`].
+
+use std::time::Duration;
 
 use chat_core::envelope::{Expiry, ExpiryMode};
 use chat_core::id::{ConversationId, MessageId};
@@ -21,8 +23,11 @@ use rusqlite::Transaction;
 use crate::error::{Kind, Result};
 use crate::event::Event;
 use crate::hub::Hub;
-use crate::store::messages;
 use crate::store::tombstones::{self, Gone};
+use crate::store::{messages, timers};
+
+/// How often timers that run are wound.
+const WIND_EVERY: Duration = Duration::from_secs(600);
 
 /// When a message vanishes that the relay accepted at `at`, if its timer runs from there.
 ///
@@ -67,8 +72,12 @@ pub(crate) fn erase_deleted(
 
 /// Erases what is due, from the files too, and tells listeners.
 pub(crate) async fn sweep(hub: &Hub) -> Result<()> {
-    let now = hub.context.now();
-    let erased = hub.context.store.write(move |tx| erase_due(tx, now)).await?;
+    let (now, steady) = (hub.context.now(), hub.context.clock.steady());
+    let erase = move |tx: &Transaction<'_>| {
+        timers::wind(tx, now, steady)?;
+        erase_due(tx, now)
+    };
+    let erased = hub.context.store.write(erase).await?;
     if erased.is_empty() {
         return Ok(());
     }
@@ -77,6 +86,19 @@ pub(crate) async fn sweep(hub: &Hub) -> Result<()> {
         hub.emit(Event::Expired { conversation, message });
     }
     Ok(())
+}
+
+/// How long until the next sweep, if anything has a timer that runs. Timers are wound at least as
+/// often as this, so that a device that stops all at once forgets no more than that of their time.
+pub(crate) async fn next(hub: &Hub) -> Result<Option<Duration>> {
+    let (now, steady) = (hub.context.now(), hub.context.clock.steady());
+    let read =
+        move |tx: &Transaction<'_>| Ok((timers::are_unwound(tx)?, timers::next(tx, now, steady)?));
+    let (are_unwound, next) = hub.context.store.read(read).await?;
+    if are_unwound {
+        hub.context.store.write(move |tx| timers::wind(tx, now, steady)).await?;
+    }
+    Ok(next.map(|left| left.min(WIND_EVERY)))
 }
 
 /// Empties the write-ahead log; a reader in another process puts that off to the next sweep.
@@ -92,8 +114,6 @@ pub(crate) async fn scrub(hub: &Hub) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use chat_core::id::MessageId;
 
     use super::*;

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::ageing::Warned;
 use crate::context::Context;
 use crate::event::{ConnectionState, EVENTS_MAX, Event, Events, Warning};
+use crate::typing::Outgoing;
 
 /// Shared by the parts of a running client.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Hub {
     pub(crate) progress: watch::Sender<u64>,
     /// Something in the store wants the engine's attention.
     pub(crate) nudge: Notify,
+    /// What is being typed here.
+    pub(crate) typing: Outgoing,
     /// Devices whose sessions grow old, as far as listeners were told.
     warned: Mutex<Warned>,
 }
@@ -39,6 +42,7 @@ impl Hub {
             caught_up: watch::Sender::new(false),
             progress: watch::Sender::new(0),
             nudge: Notify::new(),
+            typing: Outgoing::default(),
             warned: Mutex::default(),
         }
     }

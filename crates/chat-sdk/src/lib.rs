@@ -86,6 +86,7 @@ mod receipts;
 mod recipients;
 pub mod relay;
 mod resume;
+mod scheduled;
 mod sealing;
 mod sending;
 mod settings;
@@ -95,6 +96,7 @@ pub mod store;
 mod sync;
 mod timeline;
 pub mod transport;
+pub mod typing;
 pub mod verification;
 
 pub use chat_core::envelope::{Expiry, ExpiryMode, WrapScheme};
@@ -112,5 +114,6 @@ pub use crate::message::{
     Authenticity, Contact, Draft, Message, Page, Reactions, Status, Timer, Unseen,
 };
 pub use crate::password::PasswordHardening;
+pub use crate::scheduled::{SCHEDULED_MAX, Scheduled};
 pub use crate::settings::ConversationSettings;
 pub use crate::store::StoreKey;

@@ -25,7 +25,7 @@ use crate::content::Content;
 use crate::context::Own;
 use crate::error::{Kind, Result};
 use crate::expiry;
-use crate::message::{Draft, Status};
+use crate::message::{Compression, Draft, Message, Status};
 use crate::settings;
 use crate::store::conversations::{self, Standing};
 use crate::store::history::{self, Gap};
@@ -63,7 +63,9 @@ pub(crate) fn queue(
     if row.standing == Standing::Former {
         return Err(Kind::NotAMember.into());
     }
-    if draft.content.kind() == HAND_OUT {
+    let is_forged =
+        matches!(&draft.content, Content::Unknown { kind, .. } if Content::is_ours(kind));
+    if draft.content.kind() == HAND_OUT || is_forged {
         return Err(Kind::ArgumentInvalid.into());
     }
     let target = annotations::target(tx, conversation, own.account(), &draft.content)?;
@@ -146,6 +148,43 @@ pub(crate) fn cancel(
 ) -> Result<bool> {
     Ok(outbox::is_unsealed(tx, conversation, id)?
         && tombstones::bury(tx, conversation, id, None, Gone::Deleted, now)?)
+}
+
+/// Gives a text of ours other words that was not sealed yet; gives what it shows then, if that was
+/// possible.
+pub(crate) fn rewrite(
+    tx: &Transaction<'_>,
+    own: &Own,
+    conversation: ConversationId,
+    id: MessageId,
+    words: String,
+) -> Result<Option<Message>> {
+    if !outbox::is_unsealed(tx, conversation, id)? {
+        return Ok(None);
+    }
+    let Some(row) = messages::load(tx, id)? else { return Ok(None) };
+    let Content::Text(mut text) = Content::read(&row.kind, &row.body) else { return Ok(None) };
+    text.text = words;
+    text.mentions.clear();
+    let content = Content::Text(text);
+    outbox::rewrite(tx, id, &content.to_body()?, Links::of(&content, own.account()))?;
+    messages::load(tx, id)?.map(|row| Message::from_row(tx, row)).transpose()
+}
+
+/// Puts a message of ours into the outbox again that has failed.
+pub(crate) fn retry(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    id: MessageId,
+    now: Timestamp,
+) -> Result<()> {
+    let has_failed = messages::load(tx, id)?
+        .is_some_and(|row| row.conversation == conversation && row.status == Status::Failed);
+    if !has_failed {
+        return Err(Kind::NotFound.into());
+    }
+    outbox::requeue(tx, id, now)?;
+    outbox::push(tx, id, conversation, Compression::Never)
 }
 
 /// Notes that the relay has a message of ours, at this place.

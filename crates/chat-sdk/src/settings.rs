@@ -100,7 +100,7 @@ pub(crate) fn set_raw(
 }
 
 /// Takes what another device of this account has settled; gives what is to be told to the app.
-pub(crate) fn merge(tx: &Transaction<'_>, heard: &[Register]) -> Result<Vec<Event>> {
+pub(crate) fn merge(tx: &Transaction<'_>, own: &Own, heard: &[Register]) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for register in heard {
         if !registers::merge(tx, register)? {
@@ -111,6 +111,8 @@ pub(crate) fn merge(tx: &Transaction<'_>, heard: &[Register]) -> Result<Vec<Even
             ConversationId::try_from(subject).ok().map(|id| Event::Settings { conversation: id })
         } else if register.name == Name::Blocked.code() {
             AccountId::try_from(subject).ok().map(|account| Event::Blocked { account })
+        } else if register.name == Name::Profile.code() {
+            Some(Event::Profile { account: own.account() })
         } else {
             None
         });

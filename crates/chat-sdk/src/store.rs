@@ -19,9 +19,10 @@
 //! | [`sessions`] | `sessions`: ratchets, one row a device of somebody |
 //! | [`conversations`] | `conversations`, membership logs, what each device sent last |
 //! | [`messages`], [`tombstones`] | `messages`, `tombstones`: what was said, and what is gone |
+//! | [`timers`] | how long messages still have |
 //! | [`annotations`], [`timeline`], [`window`] | what was said about messages; messages to look at |
 //! | [`search`] | `search`: their words |
-//! | [`outbox`] | `outbox`: what is to be sent |
+//! | [`outbox`], [`scheduled`] | what is to be sent, now and later |
 //! | [`cursors`], [`receipts`] | how far we are, and how far others are |
 //! | [`history`] | `held`: which places of a log we were shown |
 //! | [`settings`], [`drafts`] | what this account has settled; words not sent |
@@ -47,12 +48,14 @@ pub mod peers;
 pub mod prekeys;
 pub mod profiles;
 pub mod receipts;
+pub mod scheduled;
 pub mod schema;
 pub mod search;
 pub mod sessions;
 pub mod settings;
 mod thread;
 pub mod timeline;
+pub mod timers;
 pub mod tombstones;
 pub mod window;
 

@@ -48,6 +48,8 @@ pub(crate) enum Inbound {
     Membership { conversation: ConversationId, index: u64 },
     /// An account has another device list.
     DevicesChanged { account: AccountId, number: u32 },
+    /// Somebody is typing, or no longer.
+    Typing { conversation: ConversationId, account: AccountId, typing: bool },
     /// Everything that waited has come.
     CaughtUp,
 }
@@ -143,7 +145,10 @@ async fn wanted(
                 *index = (*newest).max(*index);
             }
             Inbound::Receipt(receipt) => drop(devices.insert(receipt.signer)),
-            Inbound::Deleted { .. } | Inbound::DevicesChanged { .. } | Inbound::CaughtUp => {}
+            Inbound::Deleted { .. }
+            | Inbound::DevicesChanged { .. }
+            | Inbound::Typing { .. }
+            | Inbound::CaughtUp => {}
         }
     }
     let missing = move |tx: &Transaction<'_>| {
@@ -213,6 +218,12 @@ impl Applied {
                 let known = devices::known(tx, account)?;
                 if known.is_some_and(|list| list.number() < number) {
                     self.outdated(tx, own, account)?;
+                }
+                Ok(())
+            }
+            Inbound::Typing { conversation, account, typing } => {
+                if account != own.account() && !blocking::is_blocked(tx, account)? {
+                    self.events.push(Event::Typing { conversation, account, typing });
                 }
                 Ok(())
             }

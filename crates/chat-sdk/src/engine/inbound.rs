@@ -8,7 +8,7 @@ use chat_core::reject::{Reject, RejectCode};
 use super::{Done, Engine, Phase};
 use crate::connection::Report;
 use crate::error::{Error, Kind, Result};
-use crate::event::{ConnectionState, Event};
+use crate::event::ConnectionState;
 use crate::opening::Arrival;
 use crate::prekeys::{self, Occasion};
 use crate::resume;
@@ -58,11 +58,10 @@ impl Engine {
             RelayFrame::DevicesChanged { account, number } => {
                 self.take(Inbound::DevicesChanged { account, number });
             }
-            RelayFrame::Typing { conversation, sender, state } => self.hub.emit(Event::Typing {
-                conversation,
-                account: sender.account,
-                typing: state == Typing::Started,
-            }),
+            RelayFrame::Typing { conversation, sender, state } => {
+                let (account, typing) = (sender.account, state == Typing::Started);
+                self.take(Inbound::Typing { conversation, account, typing });
+            }
             RelayFrame::PrekeysLow { .. } => self.spawn_replenish(),
             RelayFrame::Draining { return_after_ms } => {
                 self.return_after = Some(std::time::Duration::from_millis(return_after_ms));

@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Heartbeat,
     /// A message's time is over.
     Expiry,
+    /// A message's time has come.
+    Scheduled,
 }
 
 /// The timers that are set.
@@ -23,6 +25,7 @@ pub(super) struct Timers {
     pub(super) reconnect: Option<Wait>,
     pub(super) heartbeat: Option<Wait>,
     pub(super) expiry: Option<Wait>,
+    pub(super) scheduled: Option<Wait>,
 }
 
 impl Timers {
@@ -33,6 +36,7 @@ impl Timers {
                 (&mut self.reconnect, Timer::Reconnect),
                 (&mut self.heartbeat, Timer::Heartbeat),
                 (&mut self.expiry, Timer::Expiry),
+                (&mut self.scheduled, Timer::Scheduled),
             ];
             for (slot, timer) in timers {
                 let is_over =
@@ -54,6 +58,7 @@ impl fmt::Debug for Timers {
             .field("reconnect", &self.reconnect.is_some())
             .field("heartbeat", &self.heartbeat.is_some())
             .field("expiry", &self.expiry.is_some())
+            .field("scheduled", &self.scheduled.is_some())
             .finish()
     }
 }

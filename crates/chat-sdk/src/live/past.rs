@@ -18,7 +18,6 @@ use rusqlite::Transaction;
 
 use crate::devices;
 use crate::error::Result;
-use crate::event::Event;
 use crate::hub::Hub;
 use crate::learning::learn;
 use crate::membership::catch_up;
@@ -69,16 +68,16 @@ async fn take(
     prepare(hub, conversation, &arrivals).await?;
     let (own, now, mut rng) = (hub.context.own.clone(), hub.now(), hub.context.rng());
     let apply = move |tx: &Transaction<'_>| {
-        let mut warnings = Vec::new();
+        let mut events = Vec::new();
         for arrival in arrivals {
             let Some(row) = conversations::load(tx, conversation)? else { break };
-            warnings.extend(opening::past::apply(tx, &own, &row, &arrival, now, &mut rng)?);
+            events.extend(opening::past::apply(tx, &own, &row, &arrival, now, &mut rng)?);
         }
         history::hold(tx, conversation, shown)?;
-        Ok(warnings)
+        Ok(events)
     };
-    for warning in hub.context.store.write(apply).await? {
-        hub.emit(Event::Warning(warning));
+    for event in hub.context.store.write(apply).await? {
+        hub.emit(event);
     }
     hub.nudge.notify_one();
     Ok(())

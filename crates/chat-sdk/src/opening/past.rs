@@ -16,13 +16,13 @@ use crate::blocking;
 use crate::content::Content;
 use crate::context::Own;
 use crate::error::Result;
-use crate::event::Warning;
+use crate::event::{Event, Warning};
 use crate::message::Status;
 use crate::store::conversations::{self, ConversationRow};
 use crate::store::tombstones::{self, Gone};
 use crate::store::{annotations, history, messages};
 
-/// Opens a message of the past and stores what it holds; gives what does not fit.
+/// Opens a message of the past and stores what it holds; gives what to tell the app.
 pub(crate) fn apply(
     tx: &Transaction<'_>,
     own: &Own,
@@ -30,15 +30,15 @@ pub(crate) fn apply(
     arrival: &Arrival,
     now: Timestamp,
     rng: &mut impl CryptoRng,
-) -> Result<Option<Warning>> {
+) -> Result<Vec<Event>> {
     let header = &arrival.header;
     let (conversation, sender, message) = (header.conversation, header.sender, header.message);
     if header.suite == Suite::HandOut || messages::is_known(tx, message)? {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let wrap = arrival.envelope.wraps.iter().find(|wrap| wrap.is_for(own.address));
     let Some(is_for_device) = wrap.map(|wrap| wrap.scheme.is_per_device()) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let bury = || {
         let sequence = Some(arrival.sequence);
@@ -46,28 +46,31 @@ pub(crate) fn apply(
     };
     if !was_member(tx, row, arrival)? {
         bury()?;
-        return Ok(Some(Warning::NotAMember { conversation, sender, message }));
+        let warning = Warning::NotAMember { conversation, sender, message };
+        return Ok(vec![Event::Warning(warning)]);
     }
     let opened = match open_for_us(tx, own, arrival, now, rng)? {
         Ok(opened) => opened,
         Err(warning) => {
             bury()?;
-            return Ok((!is_for_device).then_some(warning));
+            let is_news = !is_for_device;
+            return Ok(is_news.then_some(Event::Warning(warning)).into_iter().collect());
         }
     };
+    let mut events: Vec<Event> = opened.warning.map(Event::Warning).into_iter().collect();
     let content = Content::read(&opened.content.kind, &opened.content.body);
     let mut message = message_row(own, arrival, opened.content, &content, now);
     if message.deadline.is_some_and(|deadline| deadline <= now) {
         bury()?;
-        return Ok(None);
+        return Ok(events);
     }
     if blocking::silences(tx, own, header, &content)? {
         bury()?;
-        return Ok(opened.warning);
+        return Ok(events);
     }
     if content.is_aside() {
-        aside::apply(tx, own, row, &message, &content, now)?;
-        return Ok(opened.warning);
+        events.extend(aside::apply(tx, own, row, &message, &content, now)?);
+        return Ok(events);
     }
     message.status = if message.outgoing { Status::Sent } else { Status::Seen };
     messages::insert(tx, &message)?;
@@ -79,7 +82,7 @@ pub(crate) fn apply(
     } else if annotations::is_deleted(tx, &message)? {
         annotations::erase(tx, message.id, now)?;
     }
-    Ok(opened.warning)
+    Ok(events)
 }
 
 fn was_member(tx: &Transaction<'_>, row: &ConversationRow, arrival: &Arrival) -> Result<bool> {

@@ -1,9 +1,13 @@
 use chat_core::id::DeviceId;
+use chat_core::membership::{Allowed, Policy};
 
 use super::*;
-use crate::content::Register;
-use crate::stage::{Person, alice_and_bob};
-use crate::store::settings as registers;
+use crate::content::{Content, Details, NumberedProfile, Profile};
+use crate::message::Draft;
+use crate::profile;
+use crate::stage::{Person, alice_and_bob, group};
+use crate::store::messages::MessageRow;
+use crate::store::{Place, conversations, profiles};
 
 const SUBJECT: [u8; 16] = [3; 16];
 
@@ -16,9 +20,9 @@ async fn whatever_order_devices_hear_in_they_end_alike() {
     let (from_first, from_second) = (pending(&first).await, pending(&second).await);
 
     let again = from_second.clone();
-    let heard = first.write(move |tx, _, _| merge(tx, &from_second)).await;
-    second.write(move |tx, _, _| merge(tx, &from_first)).await;
-    let twice = first.write(move |tx, _, _| merge(tx, &again)).await;
+    let heard = first.write(move |tx, own, _| merge(tx, own, &from_second)).await;
+    second.write(move |tx, own, _| merge(tx, own, &from_first)).await;
+    let twice = first.write(move |tx, own, _| merge(tx, own, &again)).await;
 
     assert_eq!((heard.len(), twice.len()), (1, 0));
     assert!(!is_pinned(&first).await && !is_pinned(&second).await);
@@ -32,8 +36,8 @@ async fn of_two_at_once_the_higher_device_wins_on_both() {
     let (from_first, from_second) = (pending(&first).await, pending(&second).await);
     let winner = from_first[0].device > from_second[0].device;
 
-    first.write(move |tx, _, _| merge(tx, &from_second)).await;
-    second.write(move |tx, _, _| merge(tx, &from_first)).await;
+    first.write(move |tx, own, _| merge(tx, own, &from_second)).await;
+    second.write(move |tx, own, _| merge(tx, own, &from_first)).await;
 
     assert_eq!((is_pinned(&first).await, is_pinned(&second).await), (winner, winner));
 }
@@ -43,11 +47,11 @@ async fn what_is_set_after_hearing_of_another_counts_after_it() {
     let (first, second, _) = alice_and_bob().await;
     pin(&first, true).await;
     let from_first = pending(&first).await;
-    second.write(move |tx, _, _| merge(tx, &from_first)).await;
+    second.write(move |tx, own, _| merge(tx, own, &from_first)).await;
     pin(&second, false).await;
     let from_second = pending(&second).await;
 
-    first.write(move |tx, _, _| merge(tx, &from_second)).await;
+    first.write(move |tx, own, _| merge(tx, own, &from_second)).await;
 
     assert!(!is_pinned(&first).await);
     assert_eq!(pending(&first).await, []);
@@ -61,7 +65,7 @@ async fn a_counter_that_leaves_no_room_is_not_believed() {
         Register::new("pinned".into(), SUBJECT.to_vec(), vec![0xf5], counter, device).unwrap()
     });
 
-    alice.write(move |tx, _, _| merge(tx, &absurd)).await;
+    alice.write(move |tx, own, _| merge(tx, own, &absurd)).await;
 
     assert!(!is_pinned(&alice).await);
 }
@@ -72,11 +76,76 @@ async fn a_name_that_is_not_known_is_kept() {
     let device = DeviceId::from_bytes([9; 16]);
     let newer = Register::new("sparkle".into(), vec![], vec![0x01], 1, device).unwrap();
 
-    let told = alice.write(move |tx, _, _| merge(tx, &[newer])).await;
+    let told = alice.write(move |tx, own, _| merge(tx, own, &[newer])).await;
 
     let kept = alice.write(|tx, _, _| registers::get(tx, "sparkle", &[])).await;
     assert!(told.is_empty());
     assert_eq!(kept.as_deref(), Some(&[0x01][..]));
+}
+
+#[tokio::test]
+async fn settings_count_only_among_our_own_devices() {
+    let (mut alice, bob, chat) = alice_and_bob().await;
+    let theirs = bob.own.address.device;
+    let register = Register::new("pinned".into(), SUBJECT.to_vec(), vec![0xf5], 1, theirs);
+    let content = Content::Settings(vec![register.unwrap()]);
+
+    // Even in a conversation that was taken for her own, since somebody else is in it.
+    alice.write(move |tx, _, _| registers::add_own_conversation(tx, chat)).await;
+    bob.says_with(chat, Draft::of(content)).await;
+    let (_, envelope) = bob.seals(chat, &mut [&mut alice]).await;
+    let outcome = alice.opens(1, &envelope).await;
+
+    assert!(outcome.message.is_none() && outcome.aside.is_empty());
+    assert!(!is_pinned(&alice).await);
+}
+
+#[tokio::test]
+async fn an_older_profile_does_not_come_back() {
+    let (alice, bob, chat) = alice_and_bob().await;
+    let sender = bob.own.account();
+    let named = |number, name: &str| NumberedProfile {
+        number,
+        profile: Profile { name: Some(name.to_owned()), ..Profile::default() },
+    };
+
+    let told = alice
+        .write(move |tx, own, _| {
+            let newer = profile::hear(tx, own, chat, sender, &named(7, "Bob"))?;
+            let older = profile::hear(tx, own, chat, sender, &named(6, "Robert"))?;
+            Ok((newer.len(), older.len()))
+        })
+        .await;
+
+    let kept = alice.write(move |tx, _, _| profiles::load(tx, sender)).await.unwrap();
+    assert_eq!(told, (1, 0));
+    assert_eq!(crate::content::profile::decode(&kept).unwrap(), named(7, "Bob"));
+}
+
+#[tokio::test]
+async fn details_count_from_whoever_may_rename() {
+    let mut alice = Person::new("alice", 1, Place::Memory).await;
+    let bob = Person::new("bob", 2, Place::Memory).await;
+    let policy = Policy { rename: Allowed::Admins, ..Policy::DEFAULT };
+    let chat = group(&[&alice, &bob], policy).await;
+    let details = Details { description: Some("mine".to_owned()), ..Details::default() };
+
+    let refused = bob.tries(chat, Draft::of(Content::Details(details.clone()))).await.unwrap_err();
+    let from_bob = bob.says(chat, "hello").await;
+    let (_, envelope) = bob.seals(chat, &mut [&mut alice]).await;
+    alice.opens(1, &envelope).await;
+    let message = alice.has(from_bob).await.unwrap();
+    let (of_bob, of_alice) = alice
+        .write(move |tx, own, _| {
+            let row = conversations::load(tx, chat)?.unwrap();
+            let mine = MessageRow { sender: own.address, ..message.clone() };
+            let of_bob = crate::details::hear(tx, &row, &message, &details)?;
+            Ok((of_bob, crate::details::hear(tx, &row, &mine, &details)?))
+        })
+        .await;
+
+    assert_eq!(refused.kind(), crate::Kind::Forbidden);
+    assert_eq!((of_bob.len(), of_alice.len()), (0, 1));
 }
 
 async fn pin(person: &Person, pinned: bool) {

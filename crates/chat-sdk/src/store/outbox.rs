@@ -11,9 +11,11 @@
 use chat_core::codec::{from_bytes, to_bytes};
 use chat_core::envelope::Envelope;
 use chat_core::id::{ConversationId, MessageId};
+use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::columns::blob;
+use super::columns::{blob, millis};
+use super::messages::Links;
 use crate::error::{Kind, Result};
 use crate::message::Compression;
 
@@ -71,6 +73,33 @@ pub fn is_unsealed(
         |row| row.get(0),
     )?;
     Ok(is_unsealed)
+}
+
+/// Gives a message another body that was not sealed yet.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn rewrite(tx: &Transaction<'_>, message: MessageId, body: &[u8], links: Links) -> Result<()> {
+    tx.execute(
+        "UPDATE messages SET body = ?2, mentions_us = ?3 WHERE id = ?1",
+        params![message.as_bytes(), body, links.mentions_us],
+    )?;
+    Ok(())
+}
+
+/// Makes a message that has failed one that was not sent yet, and counts it anew.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn requeue(tx: &Transaction<'_>, message: MessageId, now: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE messages SET status = 1, failure = NULL, number = NULL, previous = NULL,
+            named_index = NULL, sent_at = ?2 WHERE id = ?1",
+        params![message.as_bytes(), millis(now)],
+    )?;
+    Ok(())
 }
 
 /// The oldest message of a conversation that is not sent.

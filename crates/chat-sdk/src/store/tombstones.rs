@@ -7,7 +7,7 @@ use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::columns::{blob, millis, timestamp};
+use super::columns::{blob, millis};
 use super::messages::number;
 use crate::error::Result;
 
@@ -32,22 +32,14 @@ pub enum Gone {
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn due(tx: &Transaction<'_>, now: Timestamp) -> Result<Vec<(ConversationId, MessageId)>> {
-    let mut statement =
-        tx.prepare_cached("SELECT conversation, id FROM messages WHERE deadline <= ?1")?;
+    let mut statement = tx.prepare_cached(
+        "SELECT conversation, id FROM messages WHERE deadline <= ?1
+             UNION SELECT conversation, id FROM messages
+             JOIN timers ON timers.message = messages.id WHERE left_ms <= 0",
+    )?;
     let rows = statement
         .query_map([millis(now)], |row| Ok((blob(row, "conversation")?, blob(row, "id")?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// When the next message vanishes.
-///
-/// # Errors
-///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn next_deadline(tx: &Transaction<'_>) -> Result<Option<Timestamp>> {
-    let next: Option<i64> =
-        tx.query_row("SELECT min(deadline) FROM messages", [], |row| row.get(0))?;
-    Ok(next.map(timestamp))
 }
 
 /// Erases a message, if it is here, with what was said about it, and remembers that it was; tells

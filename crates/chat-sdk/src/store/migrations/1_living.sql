@@ -120,3 +120,12 @@ CREATE TABLE scheduled (
     failure      TEXT                 -- why it could not be said when its time came
 ) STRICT;
 CREATE INDEX scheduled_by_time ON scheduled (at) WHERE failure IS NULL;
+
+-- Timers that run: how much of each was left when the steady clock of a boot showed so much. They
+-- hold when the wall clock is set back, which `messages.deadline` alone would not.
+CREATE TABLE timers (
+    message    BLOB    PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+    boot       BLOB    NOT NULL CHECK (length(boot) = 16),
+    started_ms INTEGER NOT NULL,
+    left_ms    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
