@@ -165,6 +165,8 @@ enum End {
     Gone,
     /// The client sent more than a frame may hold.
     TooLarge,
+    /// The client broke the rules of WebSockets; the code says which (RFC 6455 §7.4.1).
+    Broken(u16),
     /// The relay ends it.
     Told(Ending),
 }
@@ -271,8 +273,8 @@ impl Connection {
     async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Option<End> {
         let message = match message {
             Some(Ok(message)) => message,
-            Some(Err(error)) if is_too_large(&error) => return Some(End::TooLarge),
-            Some(Err(_)) | None => return Some(End::Gone),
+            Some(Err(error)) => return Some(end_of(&error)),
+            None => return Some(End::Gone),
         };
         self.heard_at = Instant::now();
         match &message {
@@ -386,6 +388,7 @@ impl Connection {
                 self.refuse(None, RejectCode::TooLarge.into());
                 (close_code::SIZE, "too_large")
             }
+            End::Broken(code) => (code, ""),
             End::Told(Ending::Draining { return_after_ms }) => {
                 self.outbound.push(&RelayFrame::Draining { return_after_ms });
                 (close_code::RESTART, "draining")
@@ -416,11 +419,19 @@ async fn accepted(request: u32, queued: send::Queued) -> RelayFrame {
     }
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
+/// What it means that nothing more can be read.
+fn end_of(error: &axum::Error) -> End {
     use std::error::Error as _;
     use tokio_tungstenite::tungstenite::Error as SocketError;
+    use tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
     let source = error.source().and_then(|source| source.downcast_ref::<SocketError>());
-    matches!(source, Some(SocketError::Capacity(_)))
+    match source {
+        Some(SocketError::Capacity(_)) => End::TooLarge,
+        Some(SocketError::Utf8(_)) => End::Broken(close_code::INVALID),
+        Some(SocketError::Protocol(ResetWithoutClosingHandshake)) => End::Gone,
+        Some(SocketError::Protocol(_)) => End::Broken(close_code::PROTOCOL),
+        _ => End::Gone,
+    }
 }
 
 fn close_frame(code: u16, reason: &'static str) -> Message {

@@ -27,6 +27,7 @@ pub mod conversations;
 pub mod described;
 pub mod extract;
 pub mod health;
+mod host;
 pub mod openapi;
 pub mod origin;
 pub mod prekeys;
@@ -143,6 +144,7 @@ pub fn router(app: App) -> Router {
             )
         })
         .layer(from_fn_with_state(app.clone(), origin::check))
+        .layer(from_fn(host::check))
         .layer(from_fn_with_state(app.clone(), finish))
         .with_state(app)
 }

@@ -104,8 +104,11 @@ impl Outbound {
     /// Writes what waits, then closes.
     pub(super) async fn close(&mut self, code: u16, reason: &'static str) {
         self.enqueue(close_frame(code, reason));
-        // Whoever is gone does not hear it.
-        let _ = self.write().await;
+        if self.write().await.is_err() {
+            // Who closed first is sent nothing more but the library's answer to that, which only
+            // waits for a flush (RFC 6455 §5.5.1). Who is gone does not hear it.
+            let _ = poll_fn(|context| Pin::new(&mut self.sink).poll_flush(context)).await;
+        }
     }
 }
 
