@@ -145,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn sealing_makes_room_once_for_what_it_writes() {
+        for length in [0, 5, 1_000] {
+            let mut output = Vec::new();
+
+            seal_onto(&mut output, &KEY, &NONCE, &vec![7; length], b"");
+
+            let expected = length + TAG_BYTES;
+            assert_eq!((output.len(), output.capacity()), (expected, expected));
+        }
+    }
+
+    #[test]
     fn any_changed_bit_and_any_missing_byte_is_not_authentic() {
         let sealed = seal(&KEY, &NONCE, b"hello", b"to alice");
 

@@ -8,6 +8,11 @@
 //!
 //! No label begins another (a test in chat-core holds that), so label and context cannot be taken
 //! for another pair.
+//!
+//! HMAC copies its key to the stack, pads it, and leaves it there. So every derivation runs below
+//! [`swept`], which overwrites the room it had; a test looks for what is left.
+
+use std::hint::black_box;
 
 use chat_core::label::Label;
 use hkdf::Hkdf;
@@ -16,13 +21,16 @@ use zeroize::Zeroizing;
 
 use crate::secret::SecretBytes;
 
+/// How deep below [`swept`] the stack is overwritten, in words: more than a derivation needs.
+const SWEPT_WORDS: usize = 256;
+
 /// Derives `N` bytes from a secret of any length and shape.
 pub(crate) fn derive<const N: usize>(
     secret: &[u8],
     label: Label,
     context: &[u8],
 ) -> Zeroizing<[u8; N]> {
-    fill(&Hkdf::new(None, secret), label, context)
+    swept(|| fill(&Hkdf::new(None, secret), label, context))
 }
 
 /// Derives `N` bytes from a uniform key and a new secret.
@@ -32,7 +40,7 @@ pub(crate) fn mix<const N: usize>(
     label: Label,
     context: &[u8],
 ) -> Zeroizing<[u8; N]> {
-    fill(&Hkdf::new(Some(key), secret), label, context)
+    swept(|| fill(&Hkdf::new(Some(key), secret), label, context))
 }
 
 /// Derives `N` bytes from a uniform key.
@@ -41,22 +49,44 @@ pub(crate) fn expand<const N: usize>(
     label: Label,
     context: &[u8],
 ) -> Zeroizing<[u8; N]> {
-    fill(&Expander::new(key).0, label, context)
+    swept(|| fill(&from_uniform(key), label, context))
 }
 
 /// A uniform key from which several things are derived.
 pub(crate) struct Expander(Hkdf<Sha256>);
 
 impl Expander {
-    #[expect(clippy::expect_used, reason = "the length is right")]
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        // INVARIANT: a pseudorandom key needs the 32 bytes that the type has.
-        Self(Hkdf::from_prk(key).expect("32 bytes are enough"))
+        swept(|| Self(from_uniform(key)))
     }
 
     pub(crate) fn secret<const N: usize>(&self, label: Label) -> SecretBytes<N> {
-        SecretBytes::filled(|output| fill_into(output, &self.0, label, &[]))
+        SecretBytes::filled(|output| swept(|| fill_into(output, &self.0, label, &[])))
     }
+}
+
+#[expect(clippy::expect_used, reason = "the length is right")]
+fn from_uniform(key: &[u8; 32]) -> Hkdf<Sha256> {
+    // INVARIANT: a pseudorandom key needs the 32 bytes that the type has.
+    Hkdf::from_prk(key).expect("32 bytes are enough")
+}
+
+/// Runs a derivation and overwrites the room it had on the stack.
+fn swept<T>(derivation: impl FnOnce() -> T) -> T {
+    let result = below(derivation);
+    sweep();
+    result
+}
+
+/// Has a frame of its own, which begins where that of [`sweep`] does.
+#[inline(never)]
+fn below<T>(derivation: impl FnOnce() -> T) -> T {
+    derivation()
+}
+
+#[inline(never)]
+fn sweep() {
+    black_box(&mut [0_u64; SWEPT_WORDS]);
 }
 
 fn fill<const N: usize>(hkdf: &Hkdf<Sha256>, label: Label, context: &[u8]) -> Zeroizing<[u8; N]> {
@@ -86,6 +116,12 @@ pub(crate) fn split(bytes: &[u8; 96]) -> [SecretBytes<32>; 3] {
     };
     [part(0), part(32), part(64)]
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[expect(dead_code, reason = "the tests of erasure need all of it")]
+#[path = "../tests/all/memory.rs"]
+mod memory;
 
 #[cfg(test)]
 mod tests {
@@ -124,6 +160,41 @@ mod tests {
         let mixed = |byte, context| *mix::<32>(&key, &[byte; 32], label::WRAP, context);
         assert_ne!(mixed(1, b"context"), mixed(2, b"context"));
         assert_ne!(mixed(1, b"context"), mixed(1, b"other"));
+    }
+
+    /// Without the sweep it is still there, as it was or padded, which shows that the search works.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_key_is_left_on_the_stack() {
+        let left_by = |derives: fn(&[u8; 32]), byte| {
+            let mut key = Zeroizing::new([byte; 32]);
+            key.iter_mut().zip(0..).for_each(|(byte, place)| *byte ^= place);
+            far_below(derives, &key);
+            let mut needles = memory::Needles::default();
+            for padding in [0, 0x36, 0x36 ^ 0x5c] {
+                key.iter_mut().for_each(|byte| *byte ^= padding);
+                needles.one(&key[..]);
+            }
+            key.fill(0);
+            memory::search(&needles, &(0..0)).alive
+        };
+
+        let without = left_by(|key| drop(far_below(|key| below(|| from_uniform(key)), key)), 0xa7);
+        let with = left_by(|key| drop(far_below(|key| swept(|| from_uniform(key)), key)), 0xb6);
+
+        assert!(without > 0);
+        assert_eq!(with, 0);
+    }
+
+    /// Runs `work` far down the stack, where nothing that follows gets to.
+    #[cfg(target_os = "linux")]
+    #[inline(never)]
+    fn far_below<T>(work: fn(&[u8; 32]) -> T, key: &[u8; 32]) -> T {
+        let room = [0_u8; 256 << 10];
+        black_box(&room);
+        let result = work(key);
+        black_box(&room);
+        result
     }
 
     #[test]

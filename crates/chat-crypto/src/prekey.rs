@@ -196,6 +196,14 @@ mod tests {
     }
 
     #[test]
+    fn secrets_say_which_set_they_are_and_when_it_was_made_and_nothing_else() {
+        let (_, secrets, _) = prekeys(1);
+
+        assert_eq!((secrets.number(), secrets.created_at()), (7, NOW));
+        assert_eq!(format!("{secrets:?}"), "PrekeySecrets(7, ..)");
+    }
+
+    #[test]
     fn a_spent_prekey_is_gone_also_from_the_snapshot() {
         let (_, mut secrets, _) = prekeys(3);
         let kept = secrets.to_snapshot().len();

@@ -153,6 +153,19 @@ mod tests {
         assert_eq!(read::<Vec<u32>>(&snapshot, 3), Ok(state));
     }
 
+    /// A vector that grew by itself would have left what it held where it was.
+    #[test]
+    fn a_buffer_moves_by_its_own_hand_and_only_when_it_is_full() {
+        let mut buffer = ErasingBuffer(Zeroizing::new(Vec::with_capacity(4)));
+
+        buffer.write_all(&[1, 2]).unwrap();
+        buffer.write_all(&[3, 4]).unwrap();
+        assert_eq!(buffer.0.capacity(), 4);
+        buffer.write_all(&[5]).unwrap();
+
+        assert_eq!((&buffer.0[..], buffer.0.capacity()), (&[1, 2, 3, 4, 5][..], 10));
+    }
+
     #[test]
     fn a_list_is_read_into_exactly_its_length_and_no_length_is_believed() {
         let written = minicbor::to_vec([1u8, 2, 3, 4, 5]).unwrap();

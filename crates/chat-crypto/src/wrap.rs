@@ -201,3 +201,32 @@ pub(crate) fn context(scheme: WrapScheme, to: Recipient, epoch: u32) -> Vec<u8> 
     };
     [label::WRAP.as_bytes(), &[scheme], account, device, &epoch.to_be_bytes()].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_secrets_are_the_same_if_no_bit_differs() {
+        let secret = MessageSecret::from_bytes([7; 32]);
+
+        assert_eq!(secret, secret.clone());
+        for bit in 0..256 {
+            let mut changed = *secret.as_bytes();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(secret, MessageSecret::from_bytes(changed), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn what_is_carried_has_one_length() {
+        let carried = Carried { secret: MessageSecret::from_bytes([7; 32]), list: 0x0102_0304 };
+
+        let bytes = carried.to_bytes();
+
+        assert_eq!((bytes.len(), bytes.capacity()), (CARRIED_BYTES, CARRIED_BYTES));
+        assert_eq!(Carried::from_bytes(&bytes).unwrap().list, 0x0102_0304);
+        assert!(Carried::from_bytes(&bytes[..CARRIED_BYTES - 1]).is_none());
+        assert!(Carried::from_bytes(&[&bytes[..], &[0]].concat()).is_none());
+    }
+}

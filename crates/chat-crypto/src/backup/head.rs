@@ -221,3 +221,43 @@ impl BackupHead {
         if head.is_possible() { Ok(head) } else { Err(SnapshotError::Malformed) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_follows_if_nothing_went_at_the_end_or_came_back_at_the_beginning() {
+        let (seen, other) = (head(5, 3, 7, b"seen"), b"another");
+        let follows = |next: BackupHead| next.may_follow(&seen);
+
+        assert!(follows(head(6, 3, 7, b"seen")), "as it was");
+        assert!(follows(head(6, 5, 7, b"seen")), "trimmed");
+        assert!(follows(head(6, 3, 8, other)), "longer");
+        assert!(follows(head(6, 9, 9, other)), "longer, and trimmed beyond what was seen");
+        assert!(follows(BackupHead { backup: [2; 16], ..head(6, 1, 0, b"") }), "anew");
+
+        assert!(!follows(head(5, 5, 7, b"seen")), "the same revision");
+        assert!(!follows(head(6, 3, 7, other)), "another segment in the place of the newest");
+        assert!(!follows(head(6, 3, 6, b"seen")), "shorter, whatever it says of its newest");
+        assert!(!follows(head(6, 3, 6, other)), "shorter");
+        assert!(!follows(head(6, 2, 7, b"seen")), "with a segment that was given up");
+        assert!(!follows(head(6, 2, 8, other)), "longer, with one that was given up");
+    }
+
+    #[test]
+    fn what_is_new_is_read_back_to_what_was_seen_and_checked_against_it() {
+        let seen = head(5, 3, 7, b"seen");
+        let since = |first| head(6, first, 9, b"newest").reader_since(&seen);
+        let reader =
+            |first, anchor| BackupReader::new([1; 16], first, 9, Digest::of(b"newest"), anchor);
+
+        assert_eq!(since(3), reader(8, Some(seen.newest)));
+        assert_eq!(since(8), reader(8, Some(seen.newest)), "all that was seen was given up");
+        assert_eq!(since(9), reader(9, None), "one that was not seen, too: nothing to compare");
+    }
+
+    fn head(revision: u64, first: u64, last: u64, newest: &[u8]) -> BackupHead {
+        BackupHead { revision, backup: [1; 16], first, last, newest: Digest::of(newest) }
+    }
+}

@@ -217,3 +217,22 @@ impl fmt::Debug for Segment {
         write!(f, "Segment({}, {} records)", self.number, self.records().len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_encoded_into_room_that_was_made_once() {
+        let mut records = Records::new();
+        for length in [1, 300, 70_000] {
+            records.push(&vec![7; length], None).unwrap();
+        }
+
+        let encoded = records.encode(Digest::ZERO);
+
+        // A vector that grows leaves records behind.
+        assert_eq!(encoded.capacity(), 70_301 + CONTENT_BYTES_BESIDE + 3 * RECORD_BYTES_BESIDE);
+        assert!(encoded.len() <= encoded.capacity());
+    }
+}

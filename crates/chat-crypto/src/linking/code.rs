@@ -42,7 +42,7 @@ impl fmt::Debug for Rendezvous {
 }
 
 /// A code as it is drawn and scanned.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LinkCode {
     pub(super) rendezvous: Rendezvous,
     pub(super) shown_by: Role,
@@ -129,3 +129,5 @@ impl LinkCode {
         self.shown_by
     }
 }
+
+unprinted!(LinkCode);

@@ -149,6 +149,13 @@ mod tests {
     }
 
     #[test]
+    fn keys_do_not_print() {
+        let (chain, key) = ChainKey::new(SecretBytes::new([1; 32])).step().unwrap();
+
+        assert_eq!(format!("{chain:?} {key:?}"), "ChainKey(1, ..) MessageKey(..)");
+    }
+
+    #[test]
     fn a_chain_ends() {
         let chain = ChainKey { key: SecretBytes::new([1; 32]), index: CHAIN_LENGTH_MAX - 1 };
 

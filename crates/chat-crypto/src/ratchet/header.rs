@@ -205,6 +205,7 @@ mod tests {
 
         assert_eq!(key.open(&sealed), Some(HEADER));
         assert_eq!(other.open(&sealed), None);
+        assert_eq!(format!("{key:?}"), "HeaderKey(..)");
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl PostQuantum {
                 Ok((Self { stage: Stage::Quiet, turns: 0, renewed_at }, Some(renewal)))
             }
             (Stage::Quiet | Stage::Answering(_), Brought::Nothing) => {
-                Ok((Self { stage: Stage::Quiet, ..self.one_turn_more(now) }, None))
+                Ok((self.one_turn_more(now), None))
             }
             (Stage::Quiet | Stage::Answering(_), Brought::Key(key)) => {
                 kem::check(&key).map_err(|_| OutOfStep)?;
@@ -229,6 +229,7 @@ impl PostQuantum {
         self
     }
 
+    /// Quiet, and one turn further.
     fn one_turn_more(&self, now: Timestamp) -> Self {
         let turns = self.turns.saturating_add(1);
         Self { stage: Stage::Quiet, turns, renewed_at: self.renewed_at.min(now) }

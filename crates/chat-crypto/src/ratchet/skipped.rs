@@ -220,6 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn old_batches_go_whole_when_there_is_no_room_for_any_of_their_keys() {
+        let skipped = skipped(&[(1, 0..300), (2, 0..300), (3, 0..1_000)]);
+
+        assert_eq!(format!("{skipped:?}"), "Skipped(1000 keys, ..)");
+        assert_eq!(skipped.0.len(), 1);
+        assert!(skipped.take(&header_key(2), 299).is_none());
+        assert!(skipped.take(&header_key(3), 0).is_some());
+    }
+
+    #[test]
     fn keys_are_gone_after_seven_days() {
         let mut skipped = skipped(&[(1, 0..3)]);
         let later = NOW.after(SKIPPED_KEPT_FOR);

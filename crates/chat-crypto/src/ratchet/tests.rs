@@ -191,6 +191,34 @@ fn skipped_keys_are_gone_after_seven_days() {
 }
 
 #[test]
+fn nothing_has_expired_a_moment_before_seven_days_or_where_nothing_was_skipped() {
+    let mut pair = Pair::new(11);
+    let message = pair.alice.says(b"here");
+    pair.bob.hears(&message).unwrap();
+    let later = NOW.after(SKIPPED_KEPT_FOR);
+    assert!(!pair.bob.ratchet.has_expired_keys(later));
+
+    pair.alice.says(b"missing");
+    let message = pair.alice.says(b"here");
+    pair.bob.hears(&message).unwrap();
+
+    let just_before = Timestamp::from_millis(later.as_millis() - 1);
+    assert!(!pair.bob.ratchet.has_expired_keys(just_before));
+    assert!(pair.bob.ratchet.has_expired_keys(later));
+}
+
+#[test]
+fn a_sealed_message_takes_room_once() {
+    let mut pair = Pair::new(13);
+
+    // A vector that grows leaves plaintext behind.
+    for length in [0, 32, 5_000] {
+        let message = pair.alice.says(&vec![7; length]);
+        assert_eq!((message.len(), message.capacity()), (73 + length, 73 + length));
+    }
+}
+
+#[test]
 fn a_chain_at_its_end_seals_nothing_until_it_is_answered() {
     let mut pair = Pair::new(12);
     pair.alice.says(b"begins the chain");

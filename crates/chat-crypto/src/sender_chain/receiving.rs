@@ -290,3 +290,73 @@ fn split(carried: &[u8]) -> Option<(MessageSecret, Signature)> {
     let (secret, signature) = carried.split_first_chunk::<32>()?;
     Some((MessageSecret::from_bytes(*secret), Signature::try_from(signature).ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+    use std::time::Duration;
+
+    use chat_core::id::{AccountId, DeviceId};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    #[test]
+    fn all_chains_together_keep_the_newest_thousand_keys() {
+        let mut held = chains(vec![
+            chain(None, 0..100, NOW),
+            chain(None, 0..600, NOW),
+            chain(Some(600), 0..600, NOW),
+        ]);
+
+        held.tidy(NOW);
+
+        let kept: Vec<_> =
+            held.chains.iter().map(|it| (it.skipped[0].number, it.skipped.len())).collect();
+        assert_eq!(kept, [(200, 400), (0, 600)]);
+    }
+
+    #[test]
+    fn keys_that_are_too_old_go_and_the_chain_stays_open() {
+        let mut held = chains(vec![chain(None, 0..3, NOW), chain(Some(5), 3..5, NOW)]);
+
+        held.tidy(NOW.after(SKIPPED_KEPT_FOR - Duration::from_millis(1)));
+        assert_eq!(held.chains.iter().map(|it| it.skipped.len()).sum::<usize>(), 5);
+        held.tidy(NOW.after(SKIPPED_KEPT_FOR));
+
+        assert_eq!(held.chains.len(), 1, "nothing is left of the closed one");
+        assert!(held.chains[0].skipped.is_empty());
+        assert_eq!(held.chains[0].link.as_ref().map(|link| link.index()), Some(5));
+    }
+
+    #[test]
+    fn a_link_is_walked_to_the_end_of_its_chain_and_neither_further_nor_back() {
+        let link = |index| Link::new(SecretBytes::new([7; 32]), index);
+        let passed = |from, to| walk(link(from), to).map(|(_, passed)| passed.len());
+
+        assert_eq!(passed(CHAIN_LENGTH_MAX - 2, CHAIN_LENGTH_MAX), Some(2));
+        assert_eq!(passed(CHAIN_LENGTH_MAX, CHAIN_LENGTH_MAX), Some(0));
+        assert_eq!(passed(CHAIN_LENGTH_MAX - 2, CHAIN_LENGTH_MAX + 1), None);
+        assert_eq!(passed(0, u32::MAX), None);
+        assert_eq!(passed(5, 4), None);
+    }
+
+    fn chains(chains: Vec<Shared<Chain>>) -> ReceivingChains {
+        let conversation = ConversationId::from_bytes([1; 16]);
+        let (account, device) = (AccountId::from_bytes([2; 16]), DeviceId::from_bytes([3; 16]));
+        let owner = Owner { conversation, sender: DeviceAddress { account, device } };
+        ReceivingChains { owner, chains }
+    }
+
+    fn chain(link: Option<u32>, numbers: Range<u32>, stored_at: Timestamp) -> Shared<Chain> {
+        let key = |number| Skipped { number, stored_at, key: SecretBytes::new([9; 32]) };
+        Shared::new(Chain {
+            epoch: 1,
+            key: SenderKey::from_bytes([4; 32]),
+            header_key: SecretBytes::new([5; 32]),
+            link: link.map(|index| Shared::new(Link::new(SecretBytes::new([7; 32]), index))),
+            skipped: numbers.map(key).collect(),
+        })
+    }
+}

@@ -105,3 +105,76 @@ impl Session {
         Some((plaintext, Self { ratchet, unanswered: None, opened_at: now, ..self.clone() }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::people::{NOW, friends};
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn of_two_sessions_with_one_number_the_one_with_the_lower_hash_leads() {
+        let rank = |session: &Session| *Digest::of(session.ephemeral.as_bytes()).as_bytes();
+        let mut both = [1, 2].map(|seed| Session { number: 7, ..session(seed) });
+        both.sort_by_key(rank);
+        let [lower, higher] = both;
+
+        assert!(lower.leads(&higher) && !higher.leads(&lower));
+        assert!(!lower.leads(&lower), "none leads itself");
+        let later = Session { number: 8, ..higher };
+        assert!(later.leads(&lower) && !lower.leads(&later));
+    }
+
+    #[test]
+    fn a_session_survives_another_that_fell_silent_a_day_ago_and_before_it_began() {
+        let silent = Session { opened_at: NOW, ..session(1) };
+        let began = |started_at| Session { started_at, ..session(2) };
+        let a_day_later = NOW.after(SILENT_AFTER);
+
+        assert!(began(NOW.after(MOMENT)).survives(&silent, a_day_later));
+        assert!(!began(NOW).survives(&silent, a_day_later));
+        let not_yet = NOW.after(SILENT_AFTER - MOMENT);
+        assert!(!began(NOW.after(MOMENT)).survives(&silent, not_yet));
+    }
+
+    #[test]
+    fn a_session_without_a_past_or_a_future_does_not_age() {
+        let session = session(1);
+
+        assert!(session.aged(NOW).is_none());
+        assert!(session.aged(NOW.after(SILENT_AFTER)).is_none());
+    }
+
+    #[test]
+    fn what_lies_ahead_of_a_clock_that_was_set_back_comes_to_lie_behind_it() {
+        let behind = Timestamp::from_millis(NOW.as_millis() - 1);
+        let ahead = NOW.after(Duration::from_secs(3600));
+        let aged = |started_at, opened_at| {
+            let aged = Session { started_at, opened_at, ..session(1) }.aged(NOW).unwrap();
+            (aged.started_at, aged.opened_at)
+        };
+
+        assert_eq!(aged(NOW, ahead), (NOW, behind));
+        assert_eq!(aged(ahead, NOW), (behind, NOW));
+        assert_eq!(aged(ahead, ahead), (behind, behind));
+    }
+
+    #[test]
+    fn a_message_that_opens_says_when() {
+        let (mut alice, mut bob) = friends(1);
+        bob.now = NOW.after(SILENT_AFTER);
+
+        let message = alice.says(b"hello");
+        bob.hears(&alice, &message).unwrap();
+
+        let active = bob.sessions.active.as_ref().unwrap();
+        assert_eq!((active.started_at, active.opened_at), (NOW, bob.now));
+    }
+
+    fn session(seed: u64) -> Session {
+        Session::clone(friends(seed).0.sessions.active.as_ref().unwrap())
+    }
+}

@@ -36,6 +36,34 @@ fn the_handshake_is_repeated_until_the_first_answer() {
 }
 
 #[test]
+fn before_the_first_answer_there_is_a_session_and_no_answer() {
+    let (mut alice, bob) = strangers(2, 1);
+
+    assert!(!alice.sessions.has_active() && !alice.sessions.is_answered());
+    alice.start(&bob);
+
+    assert!(alice.sessions.has_active() && !alice.sessions.is_answered());
+}
+
+#[test]
+fn a_message_takes_the_room_it_needs_and_the_longest_is_as_long_as_allowed() {
+    let (mut carol, dave) = strangers(3, 1);
+    carol.start(&dave);
+    let first = carol.says(b"hello");
+    assert_eq!((first.len(), first.capacity()), (1 + 1606 + 73 + 5, 1 + 1606 + 73 + 5));
+
+    let (mut alice, mut bob) = friends(2);
+
+    for length in [0, 32, PLAINTEXT_BYTES_MAX] {
+        let message = alice.says(&vec![7; length]);
+
+        // One that grew would have left what was in it behind.
+        assert_eq!((message.len(), message.capacity()), (74 + length, 74 + length));
+        assert_eq!(bob.hears(&alice, &message), Ok(vec![7; length]));
+    }
+}
+
+#[test]
 fn nothing_is_said_without_a_session() {
     let (mut alice, bob) = strangers(3, 1);
 

@@ -53,6 +53,24 @@ fn a_body_is_not_compressed_twice() {
 }
 
 #[test]
+fn the_shortest_body_that_is_compressed_is_a_step_of_the_padding_long() {
+    let alice = Person::new(1);
+
+    let compressed = deflated(content(&alice, &[b'x'; BODY_BYTES_MIN]));
+
+    assert_eq!(compressed.inflated_length, Some(256));
+    assert!(compressed.body.len() < 20);
+}
+
+#[test]
+fn a_body_that_somebody_says_is_compressed_is_left_alone() {
+    let alice = Person::new(1);
+    let said = Content { inflated_length: Some(5), ..content(&alice, &[b'x'; 1_000]) };
+
+    assert_eq!(deflated(said.clone()), said);
+}
+
+#[test]
 fn a_bomb_does_not_go_off() {
     let alice = Person::new(1);
     // A thousand to one: a hundred MiB in a hundred KiB.

@@ -257,6 +257,11 @@ fn a_cancelled_linking_is_cancelled_on_both_sides() {
     // Behind the admission its word is not the receipt: the device will not be listed.
     assert_eq!(admitted.received(&cancel, NOW).unwrap_err(), LinkError::NotAuthentic);
 
+    // Or before its introduction arrives.
+    let (new, existing) = pair::<New, Existing>(3);
+    let heard = existing.confirm().introduced(&introduce(new).0.cancel(), NOW).unwrap_err();
+    assert_eq!(heard, LinkError::Cancelled);
+
     // The existing device says no: to the emoji, while it waits, and to what was introduced.
     let cancels: [Cancel; 3] = [
         |existing, _| existing.cancel(),
@@ -426,6 +431,22 @@ fn a_list_that_is_old_forked_foreign_or_without_the_new_device_is_refused() {
 }
 
 #[test]
+fn a_list_of_another_identity_is_refused_even_if_it_certifies_the_same_device_for_the_account() {
+    let (household, device) = (Household::new(1), NewDevice::new(2));
+    let (admission, certificate) = link(&household, &device, pair::<New, Existing>(3));
+    let epoch = household.owner.keyring.current_envelope_secrets().to_snapshot();
+    let epoch = EnvelopeSecrets::from_snapshot(&epoch).unwrap();
+    let impostor = Person::with_epoch(epoch, &mut rng(8));
+
+    let same = certificate.verify(&household.owner.keyring.identity().key()).unwrap();
+    let certified = impostor.keyring.identity().certify(&same);
+    let forged = list(&impostor, 5, household.devices.list().digest(), vec![certified]);
+
+    assert_eq!(forged.account(), admission.account());
+    assert_eq!(admission.check_devices(&forged), Err(VerifyError::Misplaced));
+}
+
+#[test]
 fn nothing_of_a_linking_is_printed() {
     let device = NewDevice::new(2);
     let showing = Showing::<New>::begin(NOW, &mut rng(1));
@@ -433,7 +454,10 @@ fn nothing_of_a_linking_is_printed() {
     let comparing = format!("{new:?}");
     let (introduced, introduction) = new.confirm(device.id, &device.secrets, schemes());
     let confirmed = existing.confirm();
+    let code = showing.code();
 
+    // Whoever has the code may answer it first.
+    assert_eq!(format!("{code:?} {:?}", code.rendezvous()), "LinkCode(..) Rendezvous(..)");
     assert_eq!((format!("{showing:?}"), comparing), ("Showing(..)".into(), "Comparing(..)".into()));
     assert_eq!(format!("{introduced:?} {confirmed:?}"), "Introduced(..) Confirmed(..)");
     let candidate = confirmed.introduced(&introduction, NOW).unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_core::codec::{Bytes, Digest, List};
-use chat_core::envelope::{Content, Envelope, Header, Recipient, Suite, Wrap};
+use chat_core::envelope::{Content, Envelope, Header, Recipient, Suite, Wrap, WrapScheme};
 use chat_core::id::ConversationId;
 use chat_crypto::envelope::{
     OpenError, Opened, SealError, Via, open, seal, unwrap_by_chain, unwrap_for_device,
@@ -120,6 +120,7 @@ fn a_replaced_chain_is_closed_at_its_length() {
     assert_ne!((new.link, new.header_key), (thief_has.link, thief_has.header_key));
     assert_ne!(new.key, thief_has.key);
     assert_eq!((new.epoch, new.previous_length), (2, 3));
+    assert_eq!((first.epoch(), second.epoch(), held.epoch()), (1, 2, 2));
 }
 
 #[test]
@@ -224,6 +225,24 @@ fn a_shared_wrap_of_another_message_does_not_open() {
     let swapped = with(first, second.wraps[0].clone());
 
     assert_eq!(opens(&alice, &held, &swapped).unwrap_err(), NOT_AUTHENTIC);
+}
+
+#[test]
+fn a_shared_wrap_has_no_epoch_and_no_recipient() {
+    let alice = Person::new(1);
+    let chain = chain_of(&alice);
+    let held = handed(&alice, &chain);
+    let (genuine, _) = says(&alice, &chain, b"hello");
+    let wrap = genuine.wraps[0].clone();
+
+    for relabelled in [
+        Wrap { epoch: 1, ..wrap.clone() },
+        Wrap { to: Recipient::Account(alice.address.account), ..wrap.clone() },
+        Wrap { scheme: WrapScheme::Ratchet, ..wrap },
+    ] {
+        let refused = opens(&alice, &held, &with(genuine.clone(), relabelled));
+        assert_eq!(refused.unwrap_err(), NOT_AUTHENTIC);
+    }
 }
 
 #[test]
