@@ -114,3 +114,13 @@ pub(super) fn open(
     let content = unpad(&padded).map_err(|_| BackupError::NotAuthentic)?;
     Ok((sealed.key, Zeroizing::new(content.to_vec())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ciphertext_is_half_a_mebibyte_and_a_tag_at_most() {
+        assert_eq!(CIPHERTEXT_BYTES_MAX, 524_288 + 16);
+    }
+}

@@ -106,3 +106,13 @@ pub(super) fn seal(
 pub(super) fn is_key(public: &XWingKey) -> bool {
     <XWing as hpke::Kem>::PublicKey::from_bytes(public.as_bytes()).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_key_has_1168_bytes() {
+        assert_eq!(SEALED_KEY_BYTES, 1_168);
+    }
+}

@@ -156,6 +156,11 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_has_sixteen_million_messages() {
+        assert_eq!(CHAIN_LENGTH_MAX, 16_777_216);
+    }
+
+    #[test]
     fn a_chain_ends() {
         let chain = ChainKey { key: SecretBytes::new([1; 32]), index: CHAIN_LENGTH_MAX - 1 };
 

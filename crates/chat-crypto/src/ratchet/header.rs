@@ -229,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn headers_and_extensions_have_their_lengths() {
+        assert_eq!((HEADER_BYTES, SEALED_HEADER_BYTES), (41, 57));
+        assert_eq!(extension_bytes(Carries::Nothing), 0);
+        assert_eq!(extension_bytes(Carries::Key), 1_184 + 16);
+        assert_eq!(extension_bytes(Carries::Ciphertext), 1_088 + 16);
+    }
+
+    #[test]
     fn flags_say_what_follows_and_unknown_ones_shut_the_header() {
         for flags in 0..=u8::MAX {
             let mut bytes = HEADER.to_bytes();

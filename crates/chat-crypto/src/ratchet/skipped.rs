@@ -220,6 +220,11 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_keys_are_kept_for_a_week() {
+        assert_eq!((SKIPPED_KEPT_MAX, SKIPPED_KEPT_FOR), (1_000, Duration::from_secs(604_800)));
+    }
+
+    #[test]
     fn old_batches_go_whole_when_there_is_no_room_for_any_of_their_keys() {
         let skipped = skipped(&[(1, 0..300), (2, 0..300), (3, 0..1_000)]);
 

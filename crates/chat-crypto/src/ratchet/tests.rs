@@ -191,6 +191,11 @@ fn skipped_keys_are_gone_after_seven_days() {
 }
 
 #[test]
+fn a_message_is_73_bytes_longer_than_its_plaintext_and_at_most_1273() {
+    assert_eq!((OVERHEAD_BYTES, OVERHEAD_BYTES_MAX), (73, 1_273));
+}
+
+#[test]
 fn nothing_has_expired_a_moment_before_seven_days_or_where_nothing_was_skipped() {
     let mut pair = Pair::new(11);
     let message = pair.alice.says(b"here");

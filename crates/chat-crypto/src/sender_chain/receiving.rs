@@ -303,6 +303,11 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
     #[test]
+    fn a_sealed_number_has_twenty_bytes() {
+        assert_eq!(SEALED_NUMBER_BYTES, 20);
+    }
+
+    #[test]
     fn all_chains_together_keep_the_newest_thousand_keys() {
         let mut held = chains(vec![
             chain(None, 0..100, NOW),

@@ -29,6 +29,7 @@ mod hostile_wraps;
 mod household;
 mod keyring_spec;
 mod keyrings;
+mod limits;
 mod linking;
 mod linking_spec;
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use chat_core::codec::{Digest, to_bytes};
 
 use super::super::kem::KemSeed;
-use super::super::pq::{RENEWED_EVERY, Renewal};
+use super::super::pq::{RENEWED_EVERY, RENEWED_EVERY_TURNS, Renewal};
 use super::*;
 
 const PLAIN: usize = OVERHEAD_BYTES + 1;
@@ -25,6 +25,11 @@ fn every_thirty_second_turn_mixes_a_secret_that_the_turn_before_asked_for() {
         };
         assert_eq!(length, expected, "turn {turn}");
     }
+}
+
+#[test]
+fn a_secret_is_for_32_turns_and_a_day() {
+    assert_eq!((RENEWED_EVERY_TURNS, RENEWED_EVERY.as_secs()), (32, 86_400));
 }
 
 #[test]
