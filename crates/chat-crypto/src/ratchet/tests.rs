@@ -2,7 +2,6 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
 use super::chain::CHAIN_LENGTH_MAX;
-use super::pq::RENEWED_EVERY_TURNS;
 use super::skipped::{SKIPPED_KEPT_FOR, SKIPPED_KEPT_MAX};
 use super::*;
 use crate::aead::NotAuthentic;
