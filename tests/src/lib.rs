@@ -2,9 +2,15 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`forgery`] | what a relay can make without anybody's keys |
+//! | [`impatient`] | a clock whose pauses are short |
+//! | [`malicious`] | the real relay, and somebody in between who changes what is said |
 //! | [`services`] | PostgreSQL databases and Redis, one of its own for each test |
 //! | [`stand`] | the same story on one node with SQLite, and on two with PostgreSQL and Redis |
 
+pub mod forgery;
+pub mod impatient;
+pub mod malicious;
 pub mod services;
 pub mod stand;
 

@@ -17,10 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::id::MessageId;
-use chat_core::limits::HEARTBEAT_EVERY;
-use chat_core::time::Timestamp;
-use chat_sdk::clock::{Clock, Wait};
 use chat_sdk::{Client, Conversation, Event, Events, Status, SystemClock};
+use chat_tests::impatient::Impatient;
 use chat_tests::services::with_database;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -203,8 +201,10 @@ impl Pair {
 }
 
 async fn register(url: &str, name: &str) -> Client {
-    let builder =
-        Client::builder(url).in_memory().clock(Arc::new(Impatient)).password_hardening(CHEAP);
+    let builder = Client::builder(url)
+        .in_memory()
+        .clock(Arc::new(Impatient(SystemClock)))
+        .password_hardening(CHEAP);
     within(builder.register(name, PASSWORD)).await.unwrap().client
 }
 
@@ -216,24 +216,4 @@ fn forward(number: usize, mut events: Events, report: mpsc::UnboundedSender<Seen
             }
         }
     });
-}
-
-/// The system's clock, but nobody waits long for a relay that is away.
-#[derive(Debug)]
-struct Impatient;
-
-impl Clock for Impatient {
-    fn now(&self) -> Timestamp {
-        SystemClock.now()
-    }
-
-    fn wait_until(&self, at: Timestamp) -> Wait {
-        SystemClock.wait_until(at)
-    }
-
-    fn pause(&self, duration: Duration) -> Wait {
-        let is_heartbeat = duration == HEARTBEAT_EVERY;
-        let shortest = Duration::from_millis(20);
-        SystemClock.pause(if is_heartbeat { duration } else { duration.min(shortest) })
-    }
 }

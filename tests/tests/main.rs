@@ -9,6 +9,7 @@ mod groups;
 mod interruptions;
 mod large_groups;
 mod logs;
+mod malicious;
 mod messages;
 mod people;
 mod process;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::id::MessageId;
+use chat_core::time::Timestamp;
 use chat_sdk::clock::Clock as _;
 use chat_sdk::{
     Client, ClientBuilder, Conversation, Event, Events, ManualClock, Message, Page,
@@ -155,6 +156,11 @@ impl Person {
         while conversation.is_member().await.unwrap() {
             self.wait_for(|event| matches!(event, Event::Membership { .. }).then_some(())).await;
         }
+    }
+
+    /// What time it is at this person's.
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The only conversation this person has.

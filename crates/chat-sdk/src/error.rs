@@ -178,10 +178,11 @@ impl Error {
         self.kind.is_transient()
     }
 
-    /// How long to wait before the next attempt, where the relay said so.
+    /// How long to wait before the next attempt, where the relay said so; at most
+    /// [`RETRY_AFTER_MAX`].
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.reject()?.retry_after_ms.map(Duration::from_millis)
+        retry_after(self.reject()?)
     }
 
     /// The relay's refusal, if it was one.
@@ -189,6 +190,15 @@ impl Error {
     pub fn reject(&self) -> Option<&Reject> {
         self.source.as_ref()?.downcast_ref()
     }
+}
+
+/// The longest wait that a relay can impose: one that lies, or whose clock has gone mad, must not
+/// keep a device away for good.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// How long a refusal asks us to wait.
+pub(crate) fn retry_after(reject: &Reject) -> Option<Duration> {
+    reject.retry_after_ms.map(|ms| Duration::from_millis(ms).min(RETRY_AFTER_MAX))
 }
 
 impl fmt::Display for Error {
@@ -323,5 +333,8 @@ mod tests {
 
         assert_eq!(error.code(), "rate_limited");
         assert_eq!(error.retry_after(), Some(Duration::from_millis(1500)));
+        let reject =
+            Reject { retry_after_ms: Some(u64::MAX), ..Reject::from(RejectCode::RateLimited) };
+        assert_eq!(Error::from(reject).retry_after(), Some(RETRY_AFTER_MAX));
     }
 }

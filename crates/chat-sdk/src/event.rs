@@ -124,6 +124,24 @@ pub enum Warning {
         /// Of which conversation.
         conversation: ConversationId,
     },
+    /// The relay shows us nothing more of a conversation, although nobody has signed that we are out
+    /// of it. Until it does, nothing can be sent there.
+    MembershipWithheld {
+        /// Of which conversation.
+        conversation: ConversationId,
+    },
+    /// Prekeys were offered as a device's that it did not sign; they were not used.
+    PrekeysForged {
+        /// Whose they claimed to be.
+        device: DeviceAddress,
+    },
+    /// The relay erased a message long before its timer ends; it is gone here too.
+    ErasedEarly {
+        /// Where it was.
+        conversation: ConversationId,
+        /// Which.
+        message: MessageId,
+    },
     /// Messages of a device never came: withheld, or vanished on the way by their timers.
     GapNoticed {
         /// Where.
@@ -132,6 +150,16 @@ pub enum Warning {
         sender: DeviceAddress,
         /// How many.
         missing: u64,
+    },
+    /// A message came after one that its device sent later: held back or replayed on the way. It is
+    /// shown where the relay says that it stands.
+    OutOfOrder {
+        /// Where.
+        conversation: ConversationId,
+        /// From which device.
+        sender: DeviceAddress,
+        /// Which.
+        message: MessageId,
     },
     /// A device has sent two different messages as the same one in its count.
     DeviceForked {

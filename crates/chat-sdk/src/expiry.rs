@@ -31,15 +31,17 @@ const WIND_EVERY: Duration = Duration::from_secs(600);
 
 /// When a message vanishes that the relay accepted at `at`, if its timer runs from there.
 ///
-/// A relay's clock that is ahead of ours does not extend the time.
+/// A relay's clock that is ahead of ours does not extend the time. Nor can a relay end it before it
+/// began: nothing was accepted before it was sent, which the sender has authenticated.
 pub(crate) fn deadline_once_accepted(
     expiry: Option<Expiry>,
+    sent_at: Timestamp,
     at: Timestamp,
     now: Timestamp,
 ) -> Option<Timestamp> {
     expiry
         .filter(|expiry| expiry.mode == ExpiryMode::AfterSent)
-        .map(|expiry| at.min(now).after(expiry.after()))
+        .map(|expiry| at.max(sent_at).min(now).after(expiry.after()))
 }
 
 /// Erases every message whose time is over, and says which those were.
@@ -55,19 +57,35 @@ pub(crate) fn erase_due(
     Ok(due)
 }
 
-/// Erases a message of which the relay says that it is gone, if it has a timer; tells whether.
+/// What came of the relay's word that a message is gone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Erased {
+    /// It is not erased here: it has no timer, or is not here.
+    Not,
+    /// It is.
+    InTime,
+    /// It is, long before its timer ends by our clock.
+    Early,
+}
+
+/// How far a relay's clock may be ahead of ours before its word on a timer is strange.
+const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(300);
+
+/// Erases a message of which the relay says that it is gone, if it has a timer.
 pub(crate) fn erase_deleted(
     tx: &Transaction<'_>,
     conversation: ConversationId,
     message: MessageId,
     sequence: Sequence,
     now: Timestamp,
-) -> Result<bool> {
+) -> Result<Erased> {
     // SECURITY: a relay may not erase at will what people keep.
-    let has_timer = messages::load(tx, message)?
-        .is_some_and(|row| row.expiry.is_some() && row.conversation == conversation);
-    Ok(has_timer
-        && tombstones::bury(tx, conversation, message, Some(sequence), Gone::Deleted, now)?)
+    let row = messages::load(tx, message)?
+        .filter(|row| row.expiry.is_some() && row.conversation == conversation);
+    let Some(row) = row else { return Ok(Erased::Not) };
+    tombstones::bury(tx, conversation, message, Some(sequence), Gone::Deleted, now)?;
+    let is_early = row.deadline.is_some_and(|deadline| deadline > now.after(CLOCKS_DIFFER_BY));
+    Ok(if is_early { Erased::Early } else { Erased::InTime })
 }
 
 /// Erases what is due, from the files too, and tells listeners.
@@ -185,9 +203,9 @@ mod tests {
             bob.write(move |tx, _, _| erase_deleted(tx, chat, message, sequence, NOW))
         };
 
-        assert!(!deleted(kept, 1).await);
-        assert!(deleted(brief, 2).await);
-        assert!(!deleted(brief, 2).await);
+        assert_eq!(deleted(kept, 1).await, Erased::Not);
+        assert_eq!(deleted(brief, 2).await, Erased::InTime, "nobody knows who has seen it");
+        assert_eq!(deleted(brief, 2).await, Erased::Not);
     }
 
     async fn erase(person: &Person, now: Timestamp) -> Vec<MessageId> {

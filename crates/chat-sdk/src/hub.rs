@@ -4,6 +4,7 @@
 //! emit events. Neither waits for the other.
 
 use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use chat_core::id::DeviceAddress;
 use chat_core::time::Timestamp;
@@ -31,7 +32,12 @@ pub(crate) struct Hub {
     pub(crate) typing: Outgoing,
     /// Devices whose sessions grow old, as far as listeners were told.
     warned: Mutex<Warned>,
+    /// When prekeys were last made because the relay said so.
+    replenished_at: Mutex<Option<Timestamp>>,
 }
+
+/// The shortest time between two sets of prekeys that are made because the relay says so.
+const REPLENISH_EVERY: Duration = Duration::from_secs(15 * 60);
 
 impl Hub {
     pub(crate) fn new(context: Context) -> Self {
@@ -44,6 +50,7 @@ impl Hub {
             nudge: Notify::new(),
             typing: Outgoing::default(),
             warned: Mutex::default(),
+            replenished_at: Mutex::default(),
         }
     }
 
@@ -85,6 +92,17 @@ impl Hub {
         if is_due {
             self.warn(Warning::SessionOld { device });
         }
+    }
+
+    /// Whether another set of prekeys may be made because the relay says so; if it may, that counts.
+    pub(crate) fn may_replenish(&self) -> bool {
+        let now = self.now();
+        let mut last = self.replenished_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|last| now.since(last) >= REPLENISH_EVERY);
+        if may {
+            *last = Some(now);
+        }
+        may
     }
 
     /// Notes that the outbox has changed.

@@ -31,7 +31,8 @@ use crate::event::{Event, Warning};
 use crate::hub::Hub;
 use crate::learning::learn;
 use crate::settings;
-use crate::store::{conversations, profiles};
+use crate::store::conversations::{self, Standing};
+use crate::store::profiles;
 
 /// How often an entry is made anew when somebody else was first.
 const ATTEMPTS: usize = 8;
@@ -49,14 +50,18 @@ pub(crate) async fn catch_up(hub: &Hub, id: ConversationId) -> Result<()> {
         let from = known.map_or(0, |index| index.saturating_add(1));
         let page = match hub.context.relay.membership(id, from).await {
             Err(error) if matches!(error.kind(), Kind::NotAMember | Kind::NotFound) => {
-                let news = store.write(move |tx| conversations::set_former(tx, id)).await?;
-                if let (true, Some(index)) = (news, known) {
+                if let (true, Some(index)) = (stand(hub, id, Standing::Former).await?, known) {
+                    // It did not become one by a signed entry: that would have been shown.
+                    hub.warn(Warning::MembershipWithheld { conversation: id });
                     hub.emit(Event::Membership { conversation: id, index });
                 }
                 return Err(error);
             }
             outcome => outcome?,
         };
+        if let (true, Some(index)) = (stand(hub, id, Standing::Member).await?, known) {
+            hub.emit(Event::Membership { conversation: id, index });
+        }
         if page.entries.is_empty() {
             return Ok(());
         }
@@ -65,6 +70,20 @@ pub(crate) async fn catch_up(hub: &Hub, id: ConversationId) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// Notes whether the relay shows us a conversation of which the log says that we are a member;
+/// tells whether that is news.
+async fn stand(hub: &Hub, id: ConversationId, standing: Standing) -> Result<bool> {
+    let ours = hub.context.own.account();
+    let note = move |tx: &Transaction<'_>| {
+        let Some(row) = conversations::load(tx, id)? else { return Ok(false) };
+        if row.standing == standing || row.membership.role(ours).is_none() {
+            return Ok(false);
+        }
+        conversations::set_standing(tx, id, standing)
+    };
+    hub.context.store.write(note).await
 }
 
 fn index(tx: &Transaction<'_>, id: ConversationId) -> Result<Option<u64>> {

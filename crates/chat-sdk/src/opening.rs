@@ -61,6 +61,8 @@ impl Arrival {
 /// What came of a delivery.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
+    /// Whether it was what somebody has said here, and the first time.
+    pub(crate) is_believed: bool,
     /// A message to look at.
     pub(crate) message: Option<MessageRow>,
     /// A message that shows something else now.
@@ -105,18 +107,20 @@ pub(crate) fn apply(
     if header.suite == Suite::HandOut && is_old_or_for_others(tx, own, arrival)? {
         return Ok(Outcome::default());
     }
+    // SECURITY: the id is what the header claims. Nonsense under it does not keep the message away.
+    let was_unreadable = tombstones::is_unreadable(tx, header.message)?;
     let fork = fork(tx, row, header)?;
     let opened = match check_sender(tx, row, arrival)? {
         None => open_for_us(tx, own, arrival, now, rng)?,
         Some(warning) => Err(warning),
     };
     let mut outcome = match opened {
-        Ok(opened) if header.suite == Suite::HandOut => {
-            let mut outcome = Outcome { stale: opened.stale, ..Outcome::default() };
-            outcome.warnings.extend(opened.warning);
-            outcome
+        Ok(opened) => {
+            tombstones::unbury(tx, header.message)?;
+            keep(tx, own, row, arrival, opened, now)?
         }
-        Ok(opened) => store(tx, own, row, arrival, opened, now)?,
+        // It was warned of when it came first.
+        Err(_) if was_unreadable => return Ok(Outcome::default()),
         Err(warning) => {
             let (id, sequence) = (header.message, Some(*sequence));
             tombstones::bury(tx, header.conversation, id, sequence, Gone::Unreadable, now)?;
@@ -124,6 +128,23 @@ pub(crate) fn apply(
         }
     };
     outcome.warnings.extend(fork);
+    Ok(outcome)
+}
+
+/// Keeps what was opened: a message, or nothing where it only handed a chain to us.
+fn keep(
+    tx: &Transaction<'_>,
+    own: &Own,
+    row: &ConversationRow,
+    arrival: &Arrival,
+    opened: Opened,
+    now: Timestamp,
+) -> Result<Outcome> {
+    if arrival.header.suite != Suite::HandOut {
+        return store(tx, own, row, arrival, opened, now);
+    }
+    let mut outcome = Outcome { stale: opened.stale, ..Outcome::default() };
+    outcome.warnings.extend(opened.warning);
     Ok(outcome)
 }
 
@@ -345,7 +366,7 @@ fn store(
 ) -> Result<Outcome> {
     let header = &arrival.header;
     let conversation = header.conversation;
-    let mut outcome = Outcome { stale: opened.stale, ..Outcome::default() };
+    let mut outcome = Outcome { is_believed: true, stale: opened.stale, ..Outcome::default() };
     outcome.warnings.extend(opened.warning);
     outcome.warnings.extend(count(tx, header, &opened.content, opened.binding)?);
     let named = header.membership_index.min(row.membership.index());
@@ -421,7 +442,7 @@ fn message_row(
         status: if outgoing { Status::Sent } else { Status::Delivered },
         failure: None,
         expiry: header.expiry,
-        deadline: expiry::deadline_once_accepted(header.expiry, arrival.at, now),
+        deadline: expiry::deadline_once_accepted(header.expiry, header.sent_at, arrival.at, now),
         links: Links::of(content, own.account()),
     }
 }
@@ -440,7 +461,8 @@ fn count(
     let Some((number, last)) = before else { return Ok(None) };
     Ok(match content.number.checked_sub(number) {
         Some(1) if content.previous == last => None,
-        Some(0 | 1) | None => Some(Warning::DeviceForked { conversation, sender }),
+        Some(0 | 1) => Some(Warning::DeviceForked { conversation, sender }),
+        None => Some(Warning::OutOfOrder { conversation, sender, message: header.message }),
         Some(step) => Some(Warning::GapNoticed { conversation, sender, missing: step - 1 }),
     })
 }

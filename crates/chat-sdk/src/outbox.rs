@@ -23,7 +23,7 @@ use rusqlite::Transaction;
 
 use crate::content::Content;
 use crate::context::Own;
-use crate::error::{Kind, Result};
+use crate::error::{Kind, Result, retry_after};
 use crate::expiry;
 use crate::message::{Compression, Draft, Message, Status};
 use crate::settings;
@@ -206,7 +206,7 @@ pub(crate) fn accept(
     if message.sequence.is_some() {
         return Ok(Progress::new());
     }
-    let deadline = expiry::deadline_once_accepted(message.expiry, at, now);
+    let deadline = expiry::deadline_once_accepted(message.expiry, message.sent_at, at, now);
     messages::accepted(tx, id, sequence, at, deadline)?;
     let conversation = message.conversation;
     pass(tx, conversation, sequence)?;
@@ -257,7 +257,7 @@ pub(crate) fn rejected(tx: &Transaction<'_>, id: MessageId, reject: &Reject) -> 
         RejectCode::StaleMembership if reseals < RESEALS_MAX => Remedy::CatchUp,
         RejectCode::StaleDevices if reseals < RESEALS_MAX => Remedy::FetchLists,
         code if code.is_transient() => {
-            let asked = reject.retry_after_ms.map(Duration::from_millis);
+            let asked = retry_after(reject);
             Remedy::Wait(asked.unwrap_or_else(|| pause(attempts)))
         }
         _ => Remedy::GiveUp,

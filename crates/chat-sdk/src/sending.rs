@@ -14,7 +14,7 @@ use rusqlite::Transaction;
 
 use crate::devices;
 use crate::error::{Kind, Result};
-use crate::event::Event;
+use crate::event::{Event, Warning};
 use crate::hub::Hub;
 use crate::learning::learn;
 use crate::membership::catch_up;
@@ -113,7 +113,7 @@ async fn fetch_bundles(
             let Some(certificate) = list.active_device(address.device) else { continue };
             match bundle.verify(certificate) {
                 Ok(verified) => drop(bundles.insert(address, verified)),
-                Err(error) => tracing::warn!(%error, "a prekey bundle does not verify"),
+                Err(_) => hub.warn(Warning::PrekeysForged { device: address }),
             }
         }
     }

@@ -22,7 +22,8 @@ use rusqlite::Transaction;
 use crate::context::Own;
 use crate::devices;
 use crate::error::{Kind, Result};
-use crate::event::Event;
+use crate::event::{Event, Warning};
+use crate::expiry::{self, Erased};
 use crate::hub::Hub;
 use crate::learning::learn;
 use crate::membership::catch_up;
@@ -30,10 +31,10 @@ use crate::message::Message;
 use crate::opening::{self, Arrival};
 use crate::outbox::Progress;
 use crate::random::Rng;
+use crate::{blocking, receipts};
 use crate::store::conversations::Standing;
 use crate::store::history::{self, Gap};
 use crate::store::{conversations, cursors, messages, peers};
-use crate::{blocking, expiry, receipts};
 
 /// Something that the relay brought.
 #[derive(Clone, Debug)]
@@ -176,7 +177,7 @@ async fn wanted(
 #[derive(Debug, Default)]
 struct Applied {
     events: Vec<Event>,
-    /// How far each conversation is acknowledged, and whether that includes somebody else's words.
+    /// How far each conversation is acknowledged, and how far it holds what others have said.
     reached: BTreeMap<ConversationId, Reached>,
     learn: BTreeSet<AccountId>,
     erased: bool,
@@ -185,7 +186,11 @@ struct Applied {
 #[derive(Debug, Default)]
 struct Reached {
     up_to: Sequence,
-    from_others: bool,
+    /// The last place of something that somebody else has said, and that was believed.
+    ///
+    /// SECURITY: a receipt is this device's word. A relay that puts nonsense, or an old message,
+    /// at a high place is not given one for what it has never delivered.
+    heard: Sequence,
 }
 
 impl Applied {
@@ -203,7 +208,12 @@ impl Applied {
                 if conversations::load(tx, conversation)?.is_some() {
                     history::hold(tx, conversation, Gap { first: sequence, last: sequence })?;
                 }
-                if expiry::erase_deleted(tx, conversation, message, sequence, now)? {
+                let erased = expiry::erase_deleted(tx, conversation, message, sequence, now)?;
+                if erased == Erased::Early {
+                    let warning = Warning::ErasedEarly { conversation, message };
+                    self.events.push(Event::Warning(warning));
+                }
+                if erased != Erased::Not {
                     self.erased = true;
                     self.events.push(Event::Expired { conversation, message });
                 }
@@ -244,8 +254,10 @@ impl Applied {
         reached.up_to = reached.up_to.max(arrival.sequence);
         // Without a verified log there is nothing to believe a message by, and nowhere to keep it.
         let Some(row) = conversations::load(tx, conversation)? else { return Ok(()) };
-        reached.from_others |= arrival.header.sender.account != own.account();
         let outcome = opening::apply(tx, own, &row, arrival, now, rng)?;
+        if outcome.is_believed && arrival.header.sender.account != own.account() {
+            reached.heard = reached.heard.max(arrival.sequence);
+        }
         cursors::advance(tx, conversation, arrival.sequence)?;
         for account in outcome.stale {
             self.outdated(tx, own, account)?;
@@ -287,8 +299,8 @@ impl Applied {
             let is_known = conversations::load(tx, *conversation)?
                 .is_some_and(|row| row.standing == Standing::Member);
             let is_quiet = is_known && blocking::keeps_quiet(tx, *conversation)?;
-            if reached.from_others && is_known && !is_quiet {
-                receipts::delivered(tx, own, *conversation, reached.up_to, now)?;
+            if reached.heard > 0 && is_known && !is_quiet {
+                receipts::delivered(tx, own, *conversation, reached.heard, now)?;
             }
         }
         Ok(())

@@ -1,13 +1,8 @@
 //! A relay that lies about accounts and keys.
 
 use chat_core::api::account::{AccountKeys, AccountName, Keyring};
-use chat_core::codec::{Bytes, Digest, List};
-use chat_core::device::{DeviceCertificate, DeviceList, ListedDevice, PublishedDevices, VERSION};
-use chat_core::envelope::WrapScheme;
-use chat_core::id::{DeviceAddress, DeviceId};
-use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
-use chat_crypto::wrap::EnvelopeSecrets;
 use chat_sdk::verification::accept_identity;
+use chat_tests::forgery::Forger;
 
 use super::*;
 
@@ -98,7 +93,7 @@ async fn a_keyring_that_is_not_the_accounts_is_not_opened() {
     let carols = registered(&relay, "carol").await.relay.keyring().await.unwrap();
     let alices = alice.relay.keyring().await.unwrap();
     let renumbered = Keyring { number: 2, ..alices };
-    let nonsense = Keyring { number: 1, sealed: Bytes::new(vec![7; 64]).unwrap() };
+    let nonsense = Keyring { number: 1, sealed: Forger::nonsense() };
 
     for lie in [carols, renumbered, nonsense] {
         let (line, setup) = bad_line(&relay).await;
@@ -159,37 +154,5 @@ fn keys_of(account: AccountId) -> String {
 
 /// Keys for `account` that somebody else made: consistent in themselves.
 fn forged_keys(account: AccountId, username: &str) -> AccountKeys {
-    let randomness = Randomness::system().unwrap();
-    let rng = &mut randomness.rng();
-    let now = Timestamp::from_millis(1_800_000_000_000);
-    let (identity, secrets) = (IdentitySecret::generate(rng), DeviceSecrets::generate(rng));
-    let device = DeviceId::random(rng);
-    let certificate = identity.certify(&DeviceCertificate {
-        version: VERSION,
-        address: DeviceAddress { account, device },
-        key: secrets.key(),
-        agreement: secrets.agreement(),
-        schemes: List::new(vec![WrapScheme::Ratchet]).unwrap(),
-        created_at: now,
-    });
-    let listed = ListedDevice { device, certificate: certificate.digest(), removed_at: None };
-    let list = identity.sign_list(&DeviceList {
-        version: VERSION,
-        account,
-        number: 1,
-        previous: Digest::ZERO,
-        devices: List::new(vec![listed]).unwrap(),
-        created_at: now,
-    });
-    let envelope = EnvelopeSecrets::generate(account, 1, rng);
-    AccountKeys {
-        account,
-        username: username.to_owned(),
-        devices: PublishedDevices {
-            identity_key: identity.key(),
-            list,
-            certificates: List::new(vec![certificate]).unwrap(),
-        },
-        envelope_keys: identity.sign_envelope_keys(&envelope.public(now)),
-    }
+    Forger::new(rand::random()).keys_for(account, username)
 }

@@ -72,6 +72,12 @@ pub async fn find(context: &Context, username: &str) -> Result<Contact> {
         Some(_) => {}
         None => drop(fetch(context, account).await?.into_devices()?),
     }
+    // Nor with one that calls itself otherwise.
+    if context.store.read(move |tx| peers::username(tx, account)).await?.as_deref()
+        != Some(username)
+    {
+        return Err(Kind::NotVerified.into());
+    }
     Ok(Contact { account, username: username.to_owned() })
 }
 

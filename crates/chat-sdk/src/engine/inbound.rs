@@ -1,13 +1,14 @@
 //! What comes from the relay: frames are sorted, batched, and applied one batch at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chat_core::frame::{RelayFrame, Typing};
 use chat_core::reject::{Reject, RejectCode};
 
 use super::{Done, Engine, Phase};
 use crate::connection::Report;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, RETRY_AFTER_MAX, Result};
 use crate::event::ConnectionState;
 use crate::opening::Arrival;
 use crate::prekeys::{self, Occasion};
@@ -64,7 +65,8 @@ impl Engine {
             }
             RelayFrame::PrekeysLow { .. } => self.spawn_replenish(),
             RelayFrame::Draining { return_after_ms } => {
-                self.return_after = Some(std::time::Duration::from_millis(return_after_ms));
+                let asked = Duration::from_millis(return_after_ms);
+                self.return_after = Some(asked.min(RETRY_AFTER_MAX));
             }
             RelayFrame::Reject { request: Some(request), reject } => {
                 self.on_rejected(request, reject);
@@ -122,6 +124,11 @@ impl Engine {
     }
 
     fn spawn_replenish(&mut self) {
+        // SECURITY: each set is a hundred key pairs, and kept for a month; a relay may not have them
+        // made as fast as it can ask.
+        if !self.hub.may_replenish() {
+            return;
+        }
         let hub = Arc::clone(&self.hub);
         self.jobs.spawn(async move {
             let outcome = prekeys::replenish(&hub.context, Occasion::Low).await;

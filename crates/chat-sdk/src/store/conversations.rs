@@ -171,15 +171,19 @@ pub fn set_title(tx: &Transaction<'_>, id: ConversationId, title: Option<&str>) 
     Ok(changed == 1)
 }
 
-/// Notes that the relay no longer takes this account for a member; tells whether that is news.
+/// Notes whether the relay takes this account for a member; tells whether that is news.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`].
-pub fn set_former(tx: &Transaction<'_>, id: ConversationId) -> Result<bool> {
+pub fn set_standing(tx: &Transaction<'_>, id: ConversationId, standing: Standing) -> Result<bool> {
+    let state = match standing {
+        Standing::Member => 1,
+        Standing::Former => 2,
+    };
     let changed = tx.execute(
-        "UPDATE conversations SET state = 2 WHERE id = ?1 AND state = 1",
-        [id.as_bytes()],
+        "UPDATE conversations SET state = ?2 WHERE id = ?1 AND state <> ?2",
+        params![id.as_bytes(), state],
     )?;
     Ok(changed == 1)
 }

@@ -120,7 +120,8 @@ pub fn insert(tx: &Transaction<'_>, message: &MessageRow) -> Result<()> {
         status_number(message.status),
         message.failure,
         message.expiry.map(|expiry| mode_number(expiry.mode)),
-        message.expiry.map(|expiry| number(expiry.after_ms)),
+        // SECURITY: at most what a timer may be; more, added to a time, is no number any more.
+        message.expiry.map(|expiry| millis(Timestamp::default().after(expiry.after()))),
         message.deadline.map(millis),
         message.links.target.as_ref().map(MessageId::as_bytes),
         message.links.thread.as_ref().map(MessageId::as_bytes),
@@ -142,7 +143,7 @@ pub fn load(tx: &Transaction<'_>, id: MessageId) -> Result<Option<MessageRow>> {
     Ok(row)
 }
 
-/// Tells whether a message is here, or was.
+/// Tells whether a message is here, or was. One that could only not be opened may still come.
 ///
 /// # Errors
 ///
@@ -151,7 +152,7 @@ pub fn is_known(tx: &Transaction<'_>, id: MessageId) -> Result<bool> {
     let known = tx
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM messages WHERE id = ?1)
-                 OR EXISTS (SELECT 1 FROM tombstones WHERE message = ?1)",
+                 OR EXISTS (SELECT 1 FROM tombstones WHERE message = ?1 AND reason <> 3)",
         )?
         .query_row([id.as_bytes()], |row| row.get(0))?;
     Ok(known)

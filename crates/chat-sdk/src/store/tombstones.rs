@@ -72,6 +72,31 @@ pub fn bury(
     Ok(erased == 1)
 }
 
+/// Tells whether something under this id was not believed.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn is_unreadable(tx: &Transaction<'_>, id: MessageId) -> Result<bool> {
+    let is_unreadable = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM tombstones WHERE message = ?1 AND reason = 3)",
+        )?
+        .query_row([id.as_bytes()], |row| row.get(0))?;
+    Ok(is_unreadable)
+}
+
+/// Forgets that something under this id was not believed: now it is.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn unbury(tx: &Transaction<'_>, id: MessageId) -> Result<()> {
+    tx.prepare_cached("DELETE FROM tombstones WHERE message = ?1 AND reason = 3")?
+        .execute([id.as_bytes()])?;
+    Ok(())
+}
+
 /// Erases the edits of a message and the reactions to it, and remembers that they were.
 ///
 /// A deletion stays: it is what the message is gone by.
