@@ -36,19 +36,25 @@ const ACCEPTS_MAX: usize = 60;
 const LINGER_MAX: Duration = Duration::from_millis(12);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_kills_lose_nothing_on_sqlite() {
+async fn kills_lose_nothing_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
 
-    survive(&RelayProgram::in_folder(folder.path()), 20, 0x5EA1).await;
+    survive(&RelayProgram::in_folder(folder.path()), kills(20), 0x5EA1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_kills_lose_nothing_on_postgres() {
+async fn kills_lose_nothing_on_postgres() {
     let folder = tempfile::tempdir().unwrap();
     with_database(async |url| {
-        survive(&RelayProgram::in_folder(folder.path()).database(url), 5, 0x5EA2).await;
+        survive(&RelayProgram::in_folder(folder.path()).database(url), kills(5), 0x5EA2).await;
     })
     .await;
+}
+
+/// How often it is killed: so often, or as often as chaos says.
+fn kills(usually: usize) -> usize {
+    let said = std::env::var("SEALWIRE_CHAOS_KILLS").ok();
+    said.map_or(usually, |kills| kills.parse().expect("a number of kills"))
 }
 
 /// Streams through `kills` kills at moments of `seed`, and then checks the books.

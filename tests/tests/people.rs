@@ -176,6 +176,18 @@ pub(crate) async fn texts(conversation: &Conversation) -> Vec<String> {
     messages.iter().map(|message| message.text().unwrap_or("?").to_owned()).collect()
 }
 
+/// What all messages of a conversation say, however many, oldest first.
+pub(crate) async fn texts_of_all(conversation: &Conversation) -> Vec<String> {
+    let (mut all, mut page) = (Vec::new(), Page::latest(100));
+    loop {
+        let messages = conversation.messages(page).await.unwrap();
+        let Some(first) = messages.first() else { return all };
+        page = Page::before(first.id, 100);
+        let texts = messages.iter().map(|message| message.text().unwrap_or("?").to_owned());
+        all.splice(0..0, texts);
+    }
+}
+
 /// Fails a story that hangs.
 pub(crate) async fn within<T>(story: impl Future<Output = T>) -> T {
     tokio::time::timeout(AT_MOST, story).await.expect("the story hangs")

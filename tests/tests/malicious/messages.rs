@@ -41,7 +41,7 @@ async fn a_message_that_is_spliced_is_warned_of_and_the_true_one_still_comes() {
     let not_authentic = |conversation, sender| {
         move |message| Warning::NotAuthentic { conversation, sender, message }
     };
-    let splices: Vec<(Change, Box<dyn Fn(MessageId) -> Warning>)> = vec![
+    let splices: Vec<(Change, Noticed)> = vec![
         (|header, to| header.conversation = to.0, Box::new(not_authentic(elsewhere, sender))),
         (
             |header, to| {
@@ -87,6 +87,8 @@ async fn a_message_that_is_spliced_is_warned_of_and_the_true_one_still_comes() {
     assert_eq!(texts(&at_bob).await, ["all here"]);
 }
 
+/// What is to be warned of, by the message's id.
+type Noticed = Box<dyn Fn(MessageId) -> Warning>;
 /// What is done to a header, with the place and the sender that it is to be given.
 type Change = fn(&mut Header, (ConversationId, DeviceAddress));
 
