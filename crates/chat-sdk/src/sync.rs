@@ -31,10 +31,10 @@ use crate::message::Message;
 use crate::opening::{self, Arrival};
 use crate::outbox::Progress;
 use crate::random::Rng;
-use crate::{blocking, receipts};
 use crate::store::conversations::Standing;
 use crate::store::history::{self, Gap};
 use crate::store::{conversations, cursors, messages, peers};
+use crate::{blocking, receipts};
 
 /// Something that the relay brought.
 #[derive(Clone, Debug)]

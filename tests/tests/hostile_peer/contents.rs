@@ -89,24 +89,6 @@ async fn somebody_elses_message_is_neither_edited_nor_deleted() {
 }
 
 #[tokio::test]
-async fn an_edit_or_a_deletion_that_comes_before_its_message_is_not_believed_either() {
-    let mut circle = Circle::of_three().await;
-    let (message, envelope) = circle.mallory.seals(|_, _| {});
-
-    // Bob deletes and edits a message of Mallory's that nobody has yet.
-    let draft = chat_sdk::Draft::other("delete", deletion(message));
-    circle.at_bob.send_with(draft).await.unwrap();
-    let draft = chat_sdk::Draft::other("edit", edit(message, "not hers"));
-    circle.at_bob.send_with(draft).await.unwrap();
-    within(circle.bob.client.flush()).await.unwrap();
-    circle.mallory.link.sink.send(&ClientFrame::Send { request: 9, envelope }).await.unwrap();
-
-    while circle.alice.message().await.id != message {}
-    let shown = circle.at_alice.message(message).await.unwrap().unwrap();
-    assert_eq!(shown.text(), Some("I am Mallory"));
-}
-
-#[tokio::test]
 async fn what_is_in_another_conversation_is_out_of_reach() {
     let mut circle = Circle::of_three().await;
     let direct = circle.alice.client.direct("bob").await.unwrap();
