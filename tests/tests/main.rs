@@ -3,6 +3,7 @@
 mod account;
 mod annotations;
 mod blocking;
+mod channels;
 mod crash;
 mod durability;
 mod groups;

@@ -191,7 +191,7 @@ impl Client {
         self.conversation(id).await
     }
 
-    async fn find_all(&self, usernames: &[&str]) -> Result<Vec<AccountId>> {
+    pub(crate) async fn find_all(&self, usernames: &[&str]) -> Result<Vec<AccountId>> {
         let mut found = Vec::with_capacity(usernames.len());
         for username in usernames {
             found.push(self.find(username).await?.account);

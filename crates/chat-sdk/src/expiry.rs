@@ -131,6 +131,9 @@ pub(crate) async fn scrub(hub: &Hub) -> Result<()> {
 }
 
 #[cfg(test)]
+mod remains;
+
+#[cfg(test)]
 mod tests {
     use chat_core::id::MessageId;
 

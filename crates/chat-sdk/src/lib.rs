@@ -59,6 +59,7 @@ mod annotating;
 pub mod api;
 mod blocking;
 pub mod builder;
+mod channels;
 pub mod client;
 pub mod clock;
 mod connection;
@@ -67,6 +68,8 @@ pub mod context;
 pub mod conversation;
 mod details;
 pub mod devices;
+#[cfg(test)]
+mod dropped;
 mod engine;
 pub mod error;
 pub mod event;
@@ -114,6 +117,7 @@ pub use crate::message::{
     Authenticity, Contact, Draft, Message, Page, Reactions, Status, Timer, Unseen,
 };
 pub use crate::password::PasswordHardening;
+pub use crate::receipts::Reached;
 pub use crate::scheduled::{SCHEDULED_MAX, Scheduled};
 pub use crate::settings::ConversationSettings;
 pub use crate::store::StoreKey;

@@ -8,12 +8,15 @@
 //!
 //! One receipt covers everything up to a place, so a batch costs one.
 
+mod reached;
+
 use chat_core::id::ConversationId;
 use chat_core::receipt::{Receipt, ReceiptKind, Sequence, SignedReceipt, VERSION};
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
+pub use self::reached::Reached;
 use crate::blocking;
 use crate::context::Own;
 use crate::devices;

@@ -22,6 +22,7 @@ use crate::hub::Hub;
 use crate::learning::learn;
 use crate::membership::catch_up;
 use crate::prekeys::{self, Occasion};
+use crate::settings;
 use crate::store::conversations::Standing;
 use crate::store::{account, conversations, cursors, messages};
 use crate::sync::{Inbound, pass_over, receive};
@@ -38,6 +39,8 @@ const EPOCH: &str = "relay_epoch";
 pub(crate) async fn resume(hub: &Hub, epoch: u64) -> Result<Vec<ClientFrame>> {
     let occasion = note_epoch(hub, epoch).await?;
     ageing::tidy(hub).await?;
+    let now = hub.now();
+    hub.context.store.write(move |tx| settings::tell_again(tx, now)).await?;
     let listed = list_conversations(hub).await?;
     catch_up_all(hub, &listed).await?;
     begin_cursors(hub, &listed).await?;

@@ -24,7 +24,7 @@ use chat_core::time::Timestamp;
 use chat_crypto::compression::deflated;
 use chat_crypto::envelope::{SealError, Sealed, seal};
 use chat_crypto::sender_chain::SendingChain;
-use chat_crypto::session::{Local, Sessions};
+use chat_crypto::session::{Local, SessionError, Sessions};
 use rand_core::CryptoRng;
 use rusqlite::Transaction;
 
@@ -130,7 +130,10 @@ fn seal_message(
     };
     let signer = (header.suite == Suite::Signed).then_some(&*own.device);
     let mut sealed = seal(&header, &content, signer, rng).map_err(refused)?;
-    let (advanced, chain) = wrap(&mut sealed, &way, now, rng)?;
+    let (advanced, chain) = match wrap(&mut sealed, &way, now, rng)? {
+        Ok(wrapped) => wrapped,
+        Err(worn) => return Ok(Step::Bundles(vec![worn]).into()),
+    };
     let binding = sealed.binding();
     let envelope = sealed.into_envelope();
     if to_bytes(&envelope).len() > ENVELOPE_BYTES_MAX {
@@ -208,22 +211,31 @@ fn way(
     })
 }
 
-/// Wraps the secret for everybody; gives the sessions and the chain as they are then.
+/// Sessions and chain as they are after wrapping.
+type Wrapped = (Vec<Sessions>, Option<SendingChain>);
+
+/// Wraps the secret for everybody; gives the sessions and the chain as they are then, or a device
+/// with which a new session has to be started first.
 fn wrap(
     sealed: &mut Sealed,
     way: &Way,
     now: Timestamp,
     rng: &mut impl CryptoRng,
-) -> Result<(Vec<Sessions>, Option<SendingChain>)> {
+) -> Result<Result<Wrapped, DeviceAddress>> {
     let mut advanced = Vec::new();
     match way {
         Way::Sessions(ready) => {
             for (sessions, list) in ready {
-                advanced.push(sealed.wrap_for_device(sessions, *list, now, rng).map_err(refused)?);
+                match sealed.wrap_for_device(sessions, *list, now, rng) {
+                    Ok(sessions) => advanced.push(sessions),
+                    Err(error) if is_worn(&error) => return Ok(Err(sessions.theirs())),
+                    Err(error) => return Err(refused(error)),
+                }
             }
         }
         Way::Chain(chain) => {
-            return Ok((advanced, Some(sealed.wrap_by_chain(chain).map_err(refused)?)));
+            let chain = sealed.wrap_by_chain(chain).map_err(refused)?;
+            return Ok(Ok((advanced, Some(chain))));
         }
         Way::Accounts(scheme, accounts) => {
             for account in accounts {
@@ -232,7 +244,12 @@ fn wrap(
             }
         }
     }
-    Ok((advanced, None))
+    Ok(Ok((advanced, None)))
+}
+
+/// Tells a session that has sent all it can from a message that cannot be sealed.
+fn is_worn(error: &SealError) -> bool {
+    matches!(error, SealError::Session(SessionError::Exhausted | SessionError::NoSession))
 }
 
 fn check_may_post(own: &Own, membership: &Membership, standing: Standing) -> Result<()> {
@@ -299,13 +316,14 @@ fn ready_sessions(
     for device in devices {
         let address = device.certificate.address;
         let known = sessions::load(tx, address)?;
-        if Age::of(&known, now) != Age::Gone {
-            ready.push(known);
-        } else if let Some(bundle) = bundles.get(&address) {
+        // A bundle is only fetched where there is no session, or one that can send no more.
+        if let Some(bundle) = bundles.get(&address) {
             let started = known
                 .start(&local, device.identity, bundle, now, rng)
                 .map_err(|error| refused(error.into()))?;
             ready.push(started);
+        } else if Age::of(&known, now) != Age::Gone {
+            ready.push(known);
         } else {
             missing.push(address);
         }

@@ -22,7 +22,7 @@ use minicbor::{Decode, Encode};
 use rusqlite::Transaction;
 
 pub use self::conversation::ConversationSettings;
-pub(crate) use self::own::{is_among_us, note_if_own, publish};
+pub(crate) use self::own::{is_among_us, note_if_own, publish, tell_again};
 use crate::content::Register;
 use crate::context::Own;
 use crate::error::Result;

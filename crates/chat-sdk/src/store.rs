@@ -89,6 +89,9 @@ pub enum Place {
     },
     /// In memory: gone with the last handle.
     Memory,
+    /// In a file that is not encrypted, so that a test can search its bytes.
+    #[cfg(test)]
+    Plain(PathBuf),
 }
 
 impl Store {
@@ -105,6 +108,8 @@ impl Store {
             let mut connection = match &place {
                 Place::File { path, key } => connection::open_file(path, key)?,
                 Place::Memory => connection::open_memory()?,
+                #[cfg(test)]
+                Place::Plain(path) => connection::open_plain(path)?,
             };
             noting.add_function(&connection)?;
             schema::migrate(&mut connection)?;

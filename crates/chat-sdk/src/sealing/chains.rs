@@ -22,7 +22,7 @@ use chat_crypto::sender_chain::{Audience, HAND_OUT, SendingChain};
 use rand_core::CryptoRng;
 use rusqlite::Transaction;
 
-use super::{Advance, Step, old, ready_sessions, refused};
+use super::{Advance, Step, is_worn, old, ready_sessions, refused};
 use crate::context::Own;
 use crate::error::Result;
 use crate::recipients::{Bundles, DeviceRecipient};
@@ -84,8 +84,13 @@ pub(super) fn ready(
     let (message, mut sealed) = seal_chain(own, membership, body, sender_list, now, rng)?;
     let mut advanced = Vec::with_capacity(ready.len());
     for (device, sessions) in missing.iter().zip(&ready) {
-        let wrapped = sealed.wrap_for_device(sessions, device.list, now, rng);
-        advanced.push(wrapped.map_err(refused)?);
+        match sealed.wrap_for_device(sessions, device.list, now, rng) {
+            Ok(sessions) => advanced.push(sessions),
+            Err(error) if is_worn(&error) => {
+                return Ok(Err(Step::Bundles(vec![sessions.theirs()]).into()));
+            }
+            Err(error) => return Err(refused(error)),
+        }
     }
     // Nothing was written so far.
     for sessions in &advanced {

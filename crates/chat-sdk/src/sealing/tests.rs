@@ -11,6 +11,29 @@ use crate::stage::{Person, alice_and_bob, bundles_of, file, group, later, words}
 use crate::store::{Place, peers};
 
 #[tokio::test]
+async fn with_a_bundle_at_hand_a_new_session_takes_the_place_of_one_that_is_worn() {
+    let (alice, mut bob, chat) = alice_and_bob().await;
+    let first = alice.says(chat, "first").await;
+    let (_, envelope) = alice.seals(chat, &mut [&mut bob]).await;
+    alice.is_told(first, 1).await;
+    bob.opens(1, &envelope).await;
+    bob.says(chat, "answer").await;
+    let (answer, envelope) = bob.seals(chat, &mut []).await;
+    bob.is_told(answer, 2).await;
+    alice.opens(2, &envelope).await;
+    let bundles = bundles_of(vec![bob.own.address], &mut [&mut bob]);
+
+    alice.says(chat, "second").await;
+    let Step::Send(_, renewed) = alice.step(chat, &bundles).await else { unreachable!() };
+    let outcome = bob.opens(3, &renewed).await;
+
+    assert_eq!(words(&outcome).as_deref(), Some("second"));
+    assert!(renewed.wraps[0].bytes.len() > envelope.wraps[0].bytes.len() + 1_000);
+    assert!(is_worn(&SealError::Session(SessionError::Exhausted)));
+    assert!(!is_worn(&SealError::Session(SessionError::TooLong)));
+}
+
+#[tokio::test]
 async fn missing_sessions_are_named_all_at_once_and_nothing_has_changed() {
     let alice = Person::new("alice", 1, Place::Memory).await;
     let bob = Person::new("bob", 2, Place::Memory).await;

@@ -4,6 +4,7 @@ use chat_core::envelope::WrapScheme;
 use chat_core::id::{ConversationId, MessageId};
 use chat_core::membership::{Change, ConversationKind, Membership, MembershipEntry, Policy, Role};
 use chat_core::receipt::Sequence;
+use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
 use crate::content::{Content, REGISTERS_A_MESSAGE_MAX};
@@ -14,7 +15,8 @@ use crate::live::fetch_past;
 use crate::membership::{self, Beginning};
 use crate::message::Draft;
 use crate::outbox;
-use crate::store::{conversations, history, settings as registers};
+use crate::store::tombstones::{self, Gone};
+use crate::store::{conversations, history, profiles, settings as registers};
 use crate::sync::pass_over;
 
 /// What the creation entry of an account's own conversation has in place of random bytes.
@@ -88,6 +90,20 @@ pub(crate) async fn publish(hub: &Hub) -> Result<()> {
     };
     hub.context.store.write(queue).await?;
     hub.nudge.notify_one();
+    Ok(())
+}
+
+/// What the relay did not take the last time is told again: once a connection, since it may be
+/// refused again.
+pub(crate) fn tell_again(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    for message in registers::refused(tx)? {
+        let (id, conversation) = (message.id, message.conversation);
+        match Content::read(&message.kind, &message.body) {
+            Content::Settings(refused) => registers::untold(tx, &refused)?,
+            _ => profiles::forget_told(tx, conversation)?,
+        }
+        tombstones::bury(tx, conversation, id, None, Gone::Applied, now)?;
+    }
     Ok(())
 }
 

@@ -148,6 +148,26 @@ async fn details_count_from_whoever_may_rename() {
     assert_eq!((of_bob.len(), of_alice.len()), (0, 1));
 }
 
+#[tokio::test]
+async fn what_the_relay_did_not_take_is_told_again() {
+    let (alice, _, chat) = alice_and_bob().await;
+    pin(&alice, true).await;
+    let registers = pending(&alice).await;
+    let draft = Draft::of(Content::Settings(registers.clone()));
+    let told = registers.clone();
+    alice.write(move |tx, _, _| registers::told(tx, &told)).await;
+    let message = alice.says_with(chat, draft).await;
+
+    let forgotten = pending(&alice).await;
+    let refuse = crate::outbox::refuse;
+    alice.write(move |tx, _, _| refuse(tx, message, crate::Kind::Forbidden)).await;
+    alice.write(|tx, _, _| tell_again(tx, crate::stage::NOW)).await;
+
+    assert_eq!(forgotten, []);
+    assert_eq!(pending(&alice).await, registers);
+    assert!(alice.has(message).await.is_none());
+}
+
 async fn pin(person: &Person, pinned: bool) {
     person.write(move |tx, own, _| set(tx, own, Name::Pinned, &SUBJECT, &pinned)).await;
 }

@@ -41,6 +41,11 @@ pub(super) fn open_memory() -> Result<Connection> {
     settled(Connection::open_in_memory()?)
 }
 
+#[cfg(test)]
+pub(super) fn open_plain(path: &Path) -> Result<Connection> {
+    settled(Connection::open(path)?)
+}
+
 fn settled(connection: Connection) -> Result<Connection> {
     connection.execute_batch(SETTINGS)?;
     search::add_function(&connection)?;

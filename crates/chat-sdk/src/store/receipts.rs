@@ -1,7 +1,7 @@
 //! `receipts`: how far everybody's devices have got, and our own word on it until the relay has it.
 
 use chat_core::codec::{from_bytes, to_bytes};
-use chat_core::id::{ConversationId, DeviceAddress};
+use chat_core::id::{AccountId, ConversationId, DeviceAddress};
 use chat_core::receipt::{Receipt, ReceiptKind, Sequence, SignedReceipt};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
@@ -36,6 +36,28 @@ pub fn furthest(
         )
         .optional()?;
     Ok(up_to.map(unsigned).unwrap_or_default())
+}
+
+/// How far an account has said it is, on whichever device is furthest: what it holds, and what it
+/// has seen. Who has seen something holds it.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn furthest_of(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    account: AccountId,
+) -> Result<(Sequence, Sequence)> {
+    let (delivered, seen): (i64, i64) = tx
+        .prepare_cached(
+            "SELECT ifnull(max(up_to), 0), ifnull(max(up_to) FILTER (WHERE kind = 2), 0)
+             FROM receipts WHERE conversation = ?1 AND account = ?2",
+        )?
+        .query_row(params![conversation.as_bytes(), account.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    Ok((unsigned(delivered), unsigned(seen)))
 }
 
 /// Keeps a receipt, if it goes further than the device's last of its kind; tells whether it does.

@@ -13,7 +13,7 @@ use chat_core::id::{ConversationId, DeviceId};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::columns::blob;
-use super::messages::{number, unsigned};
+use super::messages::{MessageRow, number, read, unsigned};
 use crate::content::Register;
 use crate::error::Result;
 
@@ -161,6 +161,20 @@ fn set_pending(tx: &Transaction<'_>, registers: &[Register], pending: bool) -> R
         ])?;
     }
     Ok(())
+}
+
+/// What was settled or said of oneself and the relay has refused for good.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn refused(tx: &Transaction<'_>) -> Result<Vec<MessageRow>> {
+    let mut statement = tx.prepare_cached(
+        "SELECT * FROM messages
+         WHERE status = 5 AND outgoing = 1 AND kind IN ('settings', 'profile')",
+    )?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 // ── where they are told ─────────────────────────────────────────────────────────────────────────
