@@ -29,8 +29,12 @@ mod guide {
     mod events {}
     #[doc = include_str!("../../docs/guide/first-message.md")]
     mod first_message {}
+    #[doc = include_str!("../../docs/guide/live.md")]
+    mod live {}
     #[doc = include_str!("../../docs/guide/messages.md")]
     mod messages {}
+    #[doc = include_str!("../../docs/guide/settings.md")]
+    mod settings {}
     #[doc = include_str!("../../docs/guide/testing.md")]
     mod testing {}
     #[doc = include_str!("../../docs/guide/trust.md")]

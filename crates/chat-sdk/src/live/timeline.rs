@@ -245,7 +245,10 @@ impl Pager {
             (moved, brought) = (further, brought.saturating_add(more));
             self.move_to(moved);
         }
-        Ok(if moved == Bound::BEGINNING { Earlier::Beginning } else { Earlier::More })
+        let gaps = move |tx: &Transaction<'_>| history::gaps(tx, id, 1);
+        let is_whole = self.hub.context.store.read(gaps).await?.is_empty();
+        let is_beginning = moved == Bound::BEGINNING && is_whole;
+        Ok(if is_beginning { Earlier::Beginning } else { Earlier::More })
     }
 
     /// Asks the relay for what stands in a gap. What this device can open appears; what is gone

@@ -40,32 +40,32 @@ pub(crate) fn apply(
     let Some(is_for_device) = wrap.map(|wrap| wrap.scheme.is_per_device()) else {
         return Ok(Vec::new());
     };
-    let bury = || {
-        let sequence = Some(arrival.sequence);
-        tombstones::bury(tx, conversation, message, sequence, Gone::Unreadable, now)
-    };
+    let bury =
+        |reason| tombstones::bury(tx, conversation, message, Some(arrival.sequence), reason, now);
+    let was_unreadable = tombstones::is_unreadable(tx, message)?;
     if !was_member(tx, row, arrival)? {
-        bury()?;
+        bury(Gone::Unreadable)?;
         let warning = Warning::NotAMember { conversation, sender, message };
         return Ok(vec![Event::Warning(warning)]);
     }
     let opened = match open_for_us(tx, own, arrival, now, rng)? {
         Ok(opened) => opened,
         Err(warning) => {
-            bury()?;
-            let is_news = !is_for_device;
+            bury(Gone::Unreadable)?;
+            let is_news = !is_for_device && !was_unreadable;
             return Ok(is_news.then_some(Event::Warning(warning)).into_iter().collect());
         }
     };
+    tombstones::unbury(tx, message)?;
     let mut events: Vec<Event> = opened.warning.map(Event::Warning).into_iter().collect();
     let content = Content::read(&opened.content.kind, &opened.content.body);
     let mut message = message_row(own, arrival, opened.content, &content, now);
     if message.deadline.is_some_and(|deadline| deadline <= now) {
-        bury()?;
+        bury(Gone::Expired)?;
         return Ok(events);
     }
     if blocking::silences(tx, own, header, &content)? {
-        bury()?;
+        bury(Gone::Blocked)?;
         return Ok(events);
     }
     if content.is_aside() {
@@ -92,4 +92,100 @@ fn was_member(tx: &Transaction<'_>, row: &ConversationRow, arrival: &Arrival) ->
     let before = history::named_before(tx, id, arrival.sequence)?.min(newest);
     Ok(conversations::was_member(tx, id, account, named)?
         && conversations::was_member(tx, id, account, named.max(before))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::envelope::{Envelope, WrapScheme};
+    use chat_core::id::ConversationId;
+    use chat_core::membership::{Change, Policy};
+    use chat_core::receipt::Sequence;
+
+    use super::*;
+    use crate::settings::{self, Name};
+    use crate::stage::{NOW, Person, group};
+    use crate::store::{Place, conversations, timeline};
+
+    const HISTORY: Policy = Policy { scheme: WrapScheme::HpkeXwing, ..Policy::DEFAULT };
+
+    #[tokio::test]
+    async fn what_is_read_of_the_past_is_shown_once_and_not_new() {
+        let [alice, bob, _] = people().await;
+        let chat = group(&[&alice, &bob], HISTORY).await;
+        let message = alice.says(chat, "long ago").await;
+        let (_, envelope) = alice.seals(chat, &mut []).await;
+
+        let events = reads(&bob, 3, &envelope).await;
+        let again = reads(&bob, 3, &envelope).await;
+
+        assert!(events.is_empty() && again.is_empty());
+        assert_eq!(bob.has(message).await.unwrap().status, Status::Seen);
+        let unseen = bob.write(move |tx, _, _| timeline::unseen(tx, chat, NOW)).await;
+        assert_eq!(unseen.messages, 0);
+        assert!(bob.receipts().await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_somebody_blocked_said_stays_away_in_the_past_too() {
+        let [alice, bob, _] = people().await;
+        let chat = group(&[&alice, &bob], HISTORY).await;
+        let blocked = alice.own.account();
+        bob.write(move |tx, own, _| {
+            settings::set(tx, own, Name::Blocked, blocked.as_bytes(), &true)
+        })
+        .await;
+        let message = alice.says(chat, "buy this").await;
+        let (_, envelope) = alice.seals(chat, &mut []).await;
+
+        let events = reads(&bob, 3, &envelope).await;
+
+        assert!(events.is_empty() && bob.has(message).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn who_was_removed_before_says_nothing_in_the_past_either() {
+        let [alice, bob, carol] = people().await;
+        let chat = group(&[&alice, &bob, &carol], HISTORY).await;
+        let message = carol.says(chat, "I am still here").await;
+        let (_, envelope) = carol.seals(chat, &mut []).await;
+        removed(&alice, &bob, &carol, chat).await;
+
+        let after = reads(&bob, 7, &envelope).await;
+        let refused = bob.has(message).await;
+        let before = reads(&bob, 3, &envelope).await;
+
+        assert!(matches!(after[..], [Event::Warning(Warning::NotAMember { .. })]));
+        assert!(refused.is_none() && before.is_empty());
+        assert_eq!(bob.has(message).await.unwrap().sequence, Some(3));
+    }
+
+    async fn people() -> [Person; 3] {
+        [
+            Person::new("alice", 1, Place::Memory).await,
+            Person::new("bob", 2, Place::Memory).await,
+            Person::new("carol", 3, Place::Memory).await,
+        ]
+    }
+
+    /// Alice removes Carol, and says something at place 5 that names this; Bob hears of both.
+    async fn removed(alice: &Person, bob: &Person, carol: &Person, chat: ConversationId) {
+        let account = carol.own.account();
+        let entry = alice.decides(Some(chat), Change::Remove { account }).await;
+        alice.hears_of(chat, &entry).await;
+        bob.hears_of(chat, &entry).await;
+        alice.says(chat, "she is gone").await;
+        let (_, envelope) = alice.seals(chat, &mut []).await;
+        let outcome = bob.opens(5, &envelope).await;
+        assert!(outcome.warnings.is_empty());
+    }
+
+    async fn reads(person: &Person, place: Sequence, envelope: &Envelope) -> Vec<Event> {
+        let arrival = Arrival::read(place, NOW, envelope.clone()).unwrap();
+        person
+            .write(move |tx, own, rng| {
+                let row = conversations::load(tx, arrival.header.conversation)?.unwrap();
+                apply(tx, own, &row, &arrival, NOW, rng)
+            })
+            .await
+    }
 }
