@@ -6,6 +6,7 @@
 //! | [`impatient`] | a clock whose pauses are short |
 //! | [`malicious`] | the real relay, and somebody in between who changes what is said |
 //! | [`services`] | PostgreSQL databases and Redis, one of its own for each test |
+//! | [`weather`] | a network with faults, drawn from a seed |
 //! | [`stand`] | the same story on one node with SQLite, and on two with PostgreSQL and Redis |
 
 pub mod forgery;
@@ -13,6 +14,7 @@ pub mod impatient;
 pub mod malicious;
 pub mod services;
 pub mod stand;
+pub mod weather;
 
 /// Every program of the README and of the guide, compiled.
 #[cfg(doctest)]

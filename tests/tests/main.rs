@@ -14,6 +14,7 @@ mod large_groups;
 mod logs;
 mod malicious;
 mod messages;
+mod network;
 mod people;
 mod process;
 mod profile;

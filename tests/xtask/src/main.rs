@@ -3,6 +3,7 @@
 //! ```text
 //!  cargo xtask check      formatting, lints, documentation, dependency policy
 //!  cargo xtask test       every test, on a private PostgreSQL and Redis
+//!  cargo xtask chaos      more of it: faults on the network, kills, for as long as one likes
 //!  cargo xtask services   the same two servers, for a command or until Ctrl-C
 //!  cargo xtask bench      what the cryptography costs
 //!  cargo xtask load       what the relay bears
@@ -20,6 +21,7 @@
 
 mod api;
 mod bench;
+mod chaos;
 mod check;
 mod command;
 mod demo;
@@ -62,6 +64,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Let the network fail and processes be killed, e.g. `chaos --seeds 5000 --minutes 60`
+    Chaos(chaos::Arguments),
     /// Start a private PostgreSQL and Redis for a command, or until Ctrl-C
     Services {
         /// The command and its arguments
@@ -125,6 +129,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Check => check::run(),
         Verb::Test { arguments } => test::run(&arguments),
+        Verb::Chaos(arguments) => chaos::run(&arguments),
         Verb::Services { command } => services::run(&command),
         Verb::Bench { arguments } => bench::run(&arguments),
         Verb::Load { arguments } => load::run(&arguments),
