@@ -287,6 +287,20 @@ fn a_clock_set_back_makes_no_secret_younger() {
     assert_eq!(pair.alice.ratchet.pq_age(later), RENEWED_EVERY);
 }
 
+#[test]
+fn a_message_that_was_overtaken_makes_no_secret_younger_either() {
+    let mut pair = Pair::new(18);
+    let overtaken = pair.alice.says(b"overtaken");
+    let message = pair.alice.says(b"first to come");
+    pair.bob.hears(&message).unwrap();
+    let correct = Timestamp::from_millis(NOW.as_millis() / 2);
+    pair.bob.now = correct;
+
+    pair.bob.hears(&overtaken).unwrap();
+
+    assert_eq!(pair.bob.ratchet.pq_age(correct.after(RENEWED_EVERY)), RENEWED_EVERY);
+}
+
 /// Every change of one bit in what is not the body's text, and every truncation.
 fn refuses_all_changes(peer: &Peer, message: &[u8]) {
     let before = peer.snapshot();
