@@ -17,12 +17,12 @@ use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
 pub use self::reached::Reached;
-use crate::blocking;
 use crate::context::Own;
 use crate::devices;
 use crate::error::Result;
 use crate::event::Warning;
 use crate::outbox::Progress;
+use crate::settings;
 use crate::store::{conversations, messages, receipts};
 
 /// Signs that this device holds everything up to `up_to`, if that is news.
@@ -45,7 +45,7 @@ pub(crate) fn seen(
 ) -> Result<bool> {
     let Some(last) = messages::last_incoming(tx, conversation)? else { return Ok(false) };
     messages::see(tx, conversation, last, now)?;
-    if blocking::keeps_quiet(tx, conversation)? {
+    if settings::is_read_in_secret(tx, own, conversation, last)? {
         return Ok(false);
     }
     sign(tx, own, conversation, ReceiptKind::Seen, last, now)

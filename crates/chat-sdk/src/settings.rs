@@ -13,6 +13,7 @@
 
 mod conversation;
 mod own;
+mod reading;
 
 use chat_core::codec::{from_bytes, to_bytes};
 use chat_core::envelope::Expiry;
@@ -23,6 +24,7 @@ use rusqlite::Transaction;
 
 pub use self::conversation::ConversationSettings;
 pub(crate) use self::own::{is_among_us, note_if_own, publish, tell_again};
+pub(crate) use self::reading::is_read_in_secret;
 use crate::content::Register;
 use crate::context::Own;
 use crate::error::Result;
@@ -39,6 +41,10 @@ pub(crate) enum Name {
     Timer,
     Blocked,
     Profile,
+    /// Whether nobody is told what was read.
+    Discreet,
+    /// How far a conversation was read that nobody is told of.
+    Read,
 }
 
 impl Name {
@@ -51,12 +57,14 @@ impl Name {
             Self::Timer => "timer",
             Self::Blocked => "blocked",
             Self::Profile => "profile",
+            Self::Discreet => "discreet",
+            Self::Read => "read",
         }
     }
 
     /// Whether it is about a conversation.
     fn is_of_conversation(name: &str) -> bool {
-        [Self::Pinned, Self::Archived, Self::Muted, Self::Unread, Self::Timer]
+        [Self::Pinned, Self::Archived, Self::Muted, Self::Unread, Self::Timer, Self::Read]
             .iter()
             .any(|known| known.code() == name)
     }
@@ -100,13 +108,23 @@ pub(crate) fn set_raw(
 }
 
 /// Takes what another device of this account has settled; gives what is to be told to the app.
-pub(crate) fn merge(tx: &Transaction<'_>, own: &Own, heard: &[Register]) -> Result<Vec<Event>> {
+pub(crate) fn merge(
+    tx: &Transaction<'_>,
+    own: &Own,
+    heard: &[Register],
+    now: Timestamp,
+) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for register in heard {
         if !registers::merge(tx, register)? {
             continue;
         }
         let subject = &*register.subject;
+        if let (true, Ok(id)) =
+            (register.name == Name::Read.code(), ConversationId::try_from(subject))
+        {
+            reading::hear(tx, id, now)?;
+        }
         events.extend(if Name::is_of_conversation(&register.name) {
             ConversationId::try_from(subject).ok().map(|id| Event::Settings { conversation: id })
         } else if register.name == Name::Blocked.code() {

@@ -28,7 +28,7 @@ pub(super) fn apply(
     tombstones::bury(tx, id, message.id, message.sequence, Gone::Applied, now)?;
     match content {
         Content::Settings(registers) if settings::is_among_us(tx, own, &row.membership)? => {
-            settings::merge(tx, own, registers)
+            settings::merge(tx, own, registers, now)
         }
         Content::Profile(profile) => profile::hear(tx, own, id, sender, profile),
         Content::Details(details) => details::hear(tx, row, message, details),

@@ -3,9 +3,10 @@ use chat_core::membership::{Allowed, Policy};
 
 use super::*;
 use crate::content::{Content, Details, NumberedProfile, Profile};
-use crate::message::Draft;
+use crate::message::{Draft, Status};
 use crate::profile;
-use crate::stage::{Person, alice_and_bob, group};
+use crate::receipts;
+use crate::stage::{NOW, Person, alice_and_bob, group};
 use crate::store::messages::MessageRow;
 use crate::store::{Place, conversations, profiles};
 
@@ -20,9 +21,9 @@ async fn whatever_order_devices_hear_in_they_end_alike() {
     let (from_first, from_second) = (pending(&first).await, pending(&second).await);
 
     let again = from_second.clone();
-    let heard = first.write(move |tx, own, _| merge(tx, own, &from_second)).await;
-    second.write(move |tx, own, _| merge(tx, own, &from_first)).await;
-    let twice = first.write(move |tx, own, _| merge(tx, own, &again)).await;
+    let heard = first.write(move |tx, own, _| merge(tx, own, &from_second, NOW)).await;
+    second.write(move |tx, own, _| merge(tx, own, &from_first, NOW)).await;
+    let twice = first.write(move |tx, own, _| merge(tx, own, &again, NOW)).await;
 
     assert_eq!((heard.len(), twice.len()), (1, 0));
     assert!(!is_pinned(&first).await && !is_pinned(&second).await);
@@ -36,8 +37,8 @@ async fn of_two_at_once_the_higher_device_wins_on_both() {
     let (from_first, from_second) = (pending(&first).await, pending(&second).await);
     let winner = from_first[0].device > from_second[0].device;
 
-    first.write(move |tx, own, _| merge(tx, own, &from_second)).await;
-    second.write(move |tx, own, _| merge(tx, own, &from_first)).await;
+    first.write(move |tx, own, _| merge(tx, own, &from_second, NOW)).await;
+    second.write(move |tx, own, _| merge(tx, own, &from_first, NOW)).await;
 
     assert_eq!((is_pinned(&first).await, is_pinned(&second).await), (winner, winner));
 }
@@ -47,11 +48,11 @@ async fn what_is_set_after_hearing_of_another_counts_after_it() {
     let (first, second, _) = alice_and_bob().await;
     pin(&first, true).await;
     let from_first = pending(&first).await;
-    second.write(move |tx, own, _| merge(tx, own, &from_first)).await;
+    second.write(move |tx, own, _| merge(tx, own, &from_first, NOW)).await;
     pin(&second, false).await;
     let from_second = pending(&second).await;
 
-    first.write(move |tx, own, _| merge(tx, own, &from_second)).await;
+    first.write(move |tx, own, _| merge(tx, own, &from_second, NOW)).await;
 
     assert!(!is_pinned(&first).await);
     assert_eq!(pending(&first).await, []);
@@ -65,7 +66,7 @@ async fn a_counter_that_leaves_no_room_is_not_believed() {
         Register::new("pinned".into(), SUBJECT.to_vec(), vec![0xf5], counter, device).unwrap()
     });
 
-    alice.write(move |tx, own, _| merge(tx, own, &absurd)).await;
+    alice.write(move |tx, own, _| merge(tx, own, &absurd, NOW)).await;
 
     assert!(!is_pinned(&alice).await);
 }
@@ -76,7 +77,7 @@ async fn a_name_that_is_not_known_is_kept() {
     let device = DeviceId::from_bytes([9; 16]);
     let newer = Register::new("sparkle".into(), vec![], vec![0x01], 1, device).unwrap();
 
-    let told = alice.write(move |tx, own, _| merge(tx, own, &[newer])).await;
+    let told = alice.write(move |tx, own, _| merge(tx, own, &[newer], NOW)).await;
 
     let kept = alice.write(|tx, _, _| registers::get(tx, "sparkle", &[])).await;
     assert!(told.is_empty());
@@ -161,11 +162,41 @@ async fn what_the_relay_did_not_take_is_told_again() {
     let forgotten = pending(&alice).await;
     let refuse = crate::outbox::refuse;
     alice.write(move |tx, _, _| refuse(tx, message, crate::Kind::Forbidden)).await;
-    alice.write(|tx, _, _| tell_again(tx, crate::stage::NOW)).await;
+    alice.write(|tx, _, _| tell_again(tx, NOW)).await;
 
     assert_eq!(forgotten, []);
     assert_eq!(pending(&alice).await, registers);
     assert!(alice.has(message).await.is_none());
+}
+
+#[tokio::test]
+async fn what_is_read_in_secret_is_told_to_our_own_devices_only() {
+    let (mut alice, bob, chat) = alice_and_bob().await;
+    let message = bob.says(chat, "hello").await;
+    let (_, envelope) = bob.seals(chat, &mut [&mut alice]).await;
+    alice.opens(1, &envelope).await;
+
+    alice.write(move |tx, own, _| set(tx, own, Name::Discreet, &[], &true)).await;
+    alice.write(move |tx, own, _| receipts::seen(tx, own, chat, NOW)).await;
+    let (told, registers) = (alice.receipts().await, pending(&alice).await);
+    let here = alice.has(message).await.unwrap().status;
+    // The same on another device, which has the message and has not looked at it.
+    alice.write(move |tx, _, _| unread(tx, message)).await;
+    alice.write(move |tx, _, _| Ok(tx.execute("DELETE FROM settings", [])?)).await;
+    let events = alice.write(move |tx, own, _| merge(tx, own, &registers, NOW)).await;
+
+    assert!(told.is_empty());
+    assert_eq!(here, Status::Seen);
+    assert_eq!(alice.has(message).await.unwrap().status, Status::Seen);
+    assert!(matches!(events[..], [Event::Settings { conversation }] if conversation == chat));
+}
+
+fn unread(tx: &Transaction<'_>, message: chat_core::id::MessageId) -> Result<()> {
+    tx.execute(
+        "UPDATE messages SET status = 3, seen_at = NULL WHERE id = ?1",
+        [message.as_bytes()],
+    )?;
+    Ok(())
 }
 
 async fn pin(person: &Person, pinned: bool) {
