@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use chat_sdk::{Conversation, ConversationSettings, Draft, Event, Timer};
+use chat_sdk::{Conversation, ConversationSettings, Draft, Event, Status, Timer};
 use chat_tests::on_both_stands;
 use chat_tests::stand::Stand;
 
@@ -16,6 +16,7 @@ on_both_stands! {
     what_was_settled_without_a_connection_is_told_later,
     an_accounts_own_timer_goes_before_the_groups,
     words_that_were_begun_stay_on_the_device,
+    who_reads_in_secret_is_read_by_their_own_devices_only,
 }
 
 async fn what_is_settled_on_one_device_holds_on_the_others(relay: &Stand) {
@@ -104,6 +105,37 @@ async fn words_that_were_begun_stay_on_the_device(relay: &Stand) {
     assert_eq!(begun.map(|text| text.text).as_deref(), Some("half a th"));
     assert_eq!(at_alice.draft(None).await.unwrap(), None);
     assert_eq!(tablet.only_conversation().await.draft(None).await.unwrap(), None);
+}
+
+async fn who_reads_in_secret_is_read_by_their_own_devices_only(relay: &Stand) {
+    let [mut alice, mut bob] = people(relay, ["alice", "bob"]).await;
+    let mut tablet = another_device(relay, "bob").await;
+    bob.client.stop_telling_seen().await.unwrap();
+    let at_alice = alice.client.direct("bob").await.unwrap();
+    let secret = at_alice.send("read this").await.unwrap();
+    bob.message().await;
+    tablet.message().await;
+    let (at_bob, at_tablet) = (bob.only_conversation().await, tablet.only_conversation().await);
+
+    at_bob.mark_seen().await.unwrap();
+    tablet
+        .wait_for(|event| {
+            let is_it = matches!(event, Event::Settings { conversation } if *conversation == at_tablet.id());
+            is_it.then_some(())
+        })
+        .await;
+    let at_tablet = at_tablet.unseen().await.unwrap().messages;
+    alice.reaches(secret, Status::Delivered).await;
+    let meanwhile = at_alice.message(secret).await.unwrap().unwrap().status;
+    bob.client.tell_seen().await.unwrap();
+    let open = at_alice.send("and this").await.unwrap();
+    bob.message().await;
+    at_bob.mark_seen().await.unwrap();
+    alice.reaches(open, Status::Seen).await;
+
+    assert_eq!(at_tablet, 0);
+    assert_eq!(meanwhile, Status::Delivered);
+    assert!(bob.client.tells_seen().await.unwrap());
 }
 
 impl Person {
