@@ -7,12 +7,14 @@
 //! | `/v1/prekeys/…` | [`prekeys`] |
 //! | `/v1/conversations/…` | [`conversations`] |
 //! | `/v1/blobs/…` | [`blobs`] |
+//! | `/v1/account/backup/…` | [`backup`] |
 //! | `/v1/limits`, `/healthz` | [`info`] |
 //!
 //! Every refusal is a [`Reject`](crate::reject::Reject).
 
 pub mod account;
 pub mod auth;
+pub mod backup;
 pub mod blobs;
 pub mod conversations;
 pub mod info;

@@ -19,8 +19,10 @@
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+use crate::codec::List;
 use crate::envelope::Envelope;
-use crate::id::{AccountId, ConversationId, DeviceAddress, MessageId};
+use crate::id::{AccountId, BlobId, ConversationId, DeviceAddress, MessageId};
+use crate::limits::BLOBS_A_MESSAGE_MAX;
 use crate::receipt::{Sequence, SignedReceipt};
 use crate::reject::Reject;
 use crate::time::Timestamp;
@@ -57,6 +59,10 @@ pub enum ClientFrame {
         /// The sealed message, with everybody's wraps.
         #[n(1)]
         envelope: Envelope,
+        /// The blobs that are to live as long as the message does.
+        #[n(2)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        blobs: Option<List<BlobId, BLOBS_A_MESSAGE_MAX>>,
     },
     /// Says that everything up to a sequence is safely stored on this device.
     #[n(2)]

@@ -134,6 +134,10 @@ id!(
     /// A blob; drawn by the relay. Who knows it, and is of the same workspace, may fetch the blob.
     BlobId, random
 );
+id!(
+    /// A backup of an account's history; another one begins with another id.
+    BackupId, random
+);
 
 impl ConversationId {
     /// The id that follows from the bytes of a creation entry.

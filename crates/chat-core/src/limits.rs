@@ -52,6 +52,12 @@ pub const BLOB_PIECE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub const BLOB_PIECE_BYTES_MIN: u64 = 64 * 1024;
 /// Most blobs that one message may name.
 pub const BLOBS_A_MESSAGE_MAX: usize = 32;
+/// Most blobs that an account may keep by itself.
+pub const BLOBS_AN_ACCOUNT_KEEPS_MAX: usize = 16;
+/// Largest sealed head of a backup.
+pub const BACKUP_HEAD_BYTES_MAX: usize = 4096;
+/// Most segments that one head may bring.
+pub const BACKUP_SEGMENTS_AN_UPDATE_MAX: usize = 10_000;
 /// Largest record of a backup.
 pub const BACKUP_RECORD_BYTES_MAX: usize = 256 * 1024;
 /// Largest content of a backup's segment, before it is padded.

@@ -14,12 +14,15 @@
 //! |---|---|
 //! | [`block`] | the form of an object: blocks, each with a checksum |
 //! | [`spool`] | takes a body in, as a file beside the objects |
-//! | [`disk`] | objects as files |
+//! | [`disk`], [`s3`] | objects as files, and in S3; both do what `conformance` says |
 //! | [`depot`] | both together, as the services use them |
 
 pub mod block;
+#[cfg(test)]
+mod conformance;
 pub mod depot;
 pub mod disk;
+pub mod s3;
 pub mod spool;
 
 use std::fmt;

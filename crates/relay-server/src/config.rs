@@ -20,7 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use blobs::{BlobConfig, BlobLimits, BlobStore};
+pub use blobs::{BlobConfig, BlobLimits, BlobStore, S3Place};
 pub use network::{Network, NoNetwork};
 pub use settings::{KEYS, Problems, Settings};
 

@@ -291,8 +291,9 @@ impl Connection {
 
     async fn frame(&mut self, frame: ClientFrame) {
         let outcome = match frame {
-            ClientFrame::Send { request, envelope } => {
-                match send::send(&self.services, self.caller, envelope).await {
+            ClientFrame::Send { request, envelope, blobs } => {
+                let blobs = blobs.unwrap_or_default().into_iter().collect();
+                match send::send(&self.services, self.caller, envelope, blobs).await {
                     Ok(queued) => self.sends.push(accepted(request, queued).boxed()),
                     Err(reject) => self.refuse(Some(request), reject),
                 }

@@ -6,6 +6,7 @@
 //! | [`accounts`] | `/v1/account…`, `/v1/accounts/…` |
 //! | [`prekeys`] | `/v1/prekeys…` |
 //! | [`conversations`] | `/v1/conversations…` |
+//! | [`backup`] | `/v1/account/backup…` |
 //! | [`blobs`] | `/v1/blobs…` |
 //! | [`origin`] | which web pages may |
 //! | [`routes`] | the list of all paths |
@@ -22,6 +23,7 @@
 pub mod accounts;
 pub mod asyncapi;
 pub mod auth;
+pub mod backup;
 pub mod blobs;
 pub mod conversations;
 pub mod described;
@@ -117,6 +119,9 @@ pub fn routes() -> Routes {
         )
         .route("/v1/conversations/{conversation}/messages", get(conversations::messages))
         .route("/v1/conversations/{conversation}/receipts", get(conversations::receipts))
+        .route("/v1/account/backup", get(backup::head).put(backup::put))
+        .route("/v1/account/backup/segments", get(backup::segments))
+        .route("/v1/account/kept-blobs", get(blobs::kept).put(blobs::keep))
         .route("/v1/blobs", post(blobs::create))
         .route(blobs::PATH, get(blobs::get).put(blobs::put).delete(blobs::delete))
         .route("/v1/blobs/{blob}/upload", get(blobs::upload))

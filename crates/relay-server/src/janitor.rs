@@ -4,6 +4,8 @@
 //! read filters what is due, so its lateness never shows. Nodes may sweep at the same time: each
 //! gets other messages.
 
+pub mod blobs;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,17 +22,30 @@ const SWEEP_EVERY: Duration = Duration::from_millis(500);
 const SWEEPS_A_CLEANING: u32 = 120;
 /// How many messages one transaction erases.
 const MESSAGES_A_SWEEP: usize = 5_000;
+/// Every how many sweeps it collects blobs.
+const SWEEPS_A_COLLECTION: u32 = 10;
 
 /// Sweeps again and again; does not return.
 pub async fn run(services: Arc<Services>) {
     let mut sweeps = 0_u32;
+    // Nodes look at different ones, each at all of them in a few hours.
+    let [mut shard] = crate::random::bytes();
     let mut key = services.tokens.key_id(services.now());
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         if let Err(error) = sweep(&services).await {
             tracing::warn!(%error, "what is due could not be erased yet");
         }
+        if sweeps.is_multiple_of(SWEEPS_A_COLLECTION)
+            && let Err(error) = blobs::collect(&services).await
+        {
+            tracing::warn!(%error, "blobs that nothing names could not be deleted yet");
+        }
         if sweeps.is_multiple_of(SWEEPS_A_CLEANING) {
+            if let Err(error) = blobs::sweep_orphans(&services, shard).await {
+                tracing::warn!(%error, "objects that no row knows could not be deleted yet");
+            }
+            shard = shard.wrapping_add(1);
             let forgotten = services.storage.forget_expired(services.now()).await;
             if let Err(error) = forgotten {
                 tracing::warn!(%error, "what has run out could not be forgotten yet");

@@ -146,9 +146,16 @@ struct Flags {
     /// MiB of blobs an account may upload and fetch in fifteen minutes [default: 4096].
     #[arg(long, env = "SEALWIRE_BLOB_MEBIBYTES_A_QUARTER_HOUR", value_name = "COUNT")]
     blob_mebibytes_a_quarter_hour: Option<String>,
-    /// Where the bytes of blobs lie: a folder, which all nodes share [default: in the data folder].
+    /// Where the bytes of blobs lie: a folder that all nodes share, or s3://bucket/prefix
+    /// [default: in the data folder].
     #[arg(long, env = "SEALWIRE_BLOBS_STORE", value_name = "PLACE")]
     blobs_store: Option<String>,
+    /// Who serves S3 [default: Amazon].
+    #[arg(long, env = "SEALWIRE_BLOBS_S3_ENDPOINT", value_name = "URL")]
+    blobs_s3_endpoint: Option<String>,
+    /// Which region of S3.
+    #[arg(long, env = "SEALWIRE_BLOBS_S3_REGION", value_name = "REGION")]
+    blobs_s3_region: Option<String>,
     /// Largest blob, in MiB [default: 100].
     #[arg(long, env = "SEALWIRE_BLOBS_MEBIBYTES_A_BLOB", value_name = "COUNT")]
     blobs_mebibytes_a_blob: Option<String>,
@@ -198,6 +205,8 @@ impl Flags {
             ("limits.fetches_a_minute", self.fetches_a_minute),
             ("limits.blob_mebibytes_a_quarter_hour", self.blob_mebibytes_a_quarter_hour),
             ("blobs.store", self.blobs_store),
+            ("blobs.s3_endpoint", self.blobs_s3_endpoint),
+            ("blobs.s3_region", self.blobs_s3_region),
             ("blobs.mebibytes_a_blob", self.blobs_mebibytes_a_blob),
             ("blobs.mebibytes_an_account", self.blobs_mebibytes_an_account),
             ("blobs.mebibytes_a_workspace", self.blobs_mebibytes_a_workspace),

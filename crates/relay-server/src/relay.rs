@@ -27,6 +27,7 @@ use crate::auth::opaque::Opaque;
 use crate::auth::refresh::RefreshSecret;
 use crate::auth::tokens::Tokens;
 use crate::blobs::depot::Depot;
+use crate::blobs::s3::BadS3;
 use crate::bus::local::LocalHub;
 use crate::bus::redis::{BadRedisUrl, RedisBus, RedisConfig};
 use crate::bus::{Bus, Inbox, NodeId};
@@ -82,6 +83,9 @@ pub enum StartError {
     /// The certificate.
     #[error("TLS cannot be used: {0}")]
     Tls(#[from] TlsError),
+    /// The place for blobs.
+    #[error(transparent)]
+    Blobs(#[from] BadS3),
     /// The address.
     #[error("the relay cannot listen on {address}: {source}")]
     Listen {
@@ -251,6 +255,28 @@ impl Relay {
         janitor::sweep(&self.services).await
     }
 
+    /// Deletes at once the blobs that are due; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn collect_blobs(&self) -> Result<u64, StorageError> {
+        janitor::blobs::collect(&self.services).await
+    }
+
+    /// Deletes at once all objects that no row knows; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError`](crate::blobs::BlobError).
+    pub async fn sweep_orphans(&self) -> Result<usize, crate::blobs::BlobError> {
+        let mut swept = 0;
+        for shard in 0..=u8::MAX {
+            swept += janitor::blobs::sweep_orphans(&self.services, shard).await?;
+        }
+        Ok(swept)
+    }
+
     /// Looks at once, as it does now and then, whether connected devices have missed something.
     pub async fn look_at_heads(&self) {
         dispatcher::look_at_heads(&self.services).await;
@@ -339,7 +365,7 @@ async fn services(
         audit_kept: config.audit_kept,
         audit: Audit::start(storage.clone(), clock.clone(), node),
         limits,
-        depot: Depot::open(&config.blobs, &config.data),
+        depot: Depot::open(&config.blobs, &config.data)?,
         rates: config.rates,
         directory: Directory::over(storage.clone()),
         registry: Registry::with_cap(config.caps.connections_an_account),

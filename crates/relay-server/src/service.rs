@@ -6,6 +6,7 @@
 //! | enrol, replace devices and keys | [`enrol`], [`devices`], [`keyring`], [`prekeys`] |
 //! | look somebody up | [`accounts`] |
 //! | begin a conversation, change its members, read it | [`membership`], [`read`] |
+//! | keep a backup of history | [`backup`] |
 //! | take in, hand out and delete blobs | [`blobs`] |
 //! | send, acknowledge, tell what was read, type | [`send`], [`receipts`], [`typing`] |
 //!
@@ -13,6 +14,7 @@
 
 pub mod accounts;
 pub mod authenticate;
+pub mod backup;
 pub mod blobs;
 pub mod device_login;
 pub mod devices;
@@ -180,6 +182,7 @@ impl From<StorageError> for Reject {
             StorageError::Conflict => RejectCode::Conflict.into(),
             StorageError::NotFound => RejectCode::NotFound.into(),
             StorageError::Unavailable => RejectCode::Unavailable.into(),
+            StorageError::BlobMissing => RejectCode::BlobMissing.into(),
             StorageError::QuotaExceeded => RejectCode::QuotaExceeded.into(),
             StorageError::Full => RejectCode::StorageFull.into(),
             StorageError::Unstorable

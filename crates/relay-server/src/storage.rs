@@ -19,6 +19,7 @@
 //! Absent: policy. Storage keeps what it is given, checks that nobody was faster, and never lets an
 //! account read what was said before it joined or after it left.
 
+mod backup;
 pub mod blobs;
 #[cfg(test)]
 mod conformance;
@@ -47,6 +48,7 @@ use zeroize::Zeroizing;
 
 use crate::audit::{AuditRecord, Chained};
 
+pub use backup::BackupStorage;
 pub use blobs::{BlobStorage, Piece, Placed, Reservation, Room, StoredBlob};
 pub use error::StorageError;
 pub use records::{
@@ -60,7 +62,7 @@ pub const READ_BYTES_MAX: usize = 1024 * 1024;
 
 /// The relay's durable state.
 #[async_trait]
-pub trait Storage: BlobStorage + std::fmt::Debug + Send + Sync + 'static {
+pub trait Storage: BlobStorage + BackupStorage + std::fmt::Debug + Send + Sync + 'static {
     // ── the store itself ────────────────────────────────────────────────────────────────────────
 
     /// Asks the backend whether it is there.

@@ -151,7 +151,8 @@ fn frame(envelope: &Envelope, header: &Header, number: u32) -> Outcome<ClientFra
     }
     let header = Header { message: MessageId::from_bytes(id), ..header.clone() };
     let header = Bytes::new(to_bytes(&header))?;
-    Ok(ClientFrame::Send { request: number, envelope: Envelope { header, ..envelope.clone() } })
+    let envelope = Envelope { header, ..envelope.clone() };
+    Ok(ClientFrame::Send { request: number, envelope, blobs: None })
 }
 
 async fn accepted(

@@ -12,7 +12,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::List;
 use crate::id::BlobId;
+use crate::limits::BLOBS_AN_ACCOUNT_KEEPS_MAX;
 
 /// `POST /v1/blobs`: asks for room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -53,4 +55,12 @@ pub struct PieceQuery {
     /// Where the piece begins: at most where the upload stands. What was there from here on is
     /// replaced.
     pub offset: u64,
+}
+
+/// `GET` and `PUT /v1/account/kept-blobs`: what an account keeps by itself, such as its picture.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct KeptBlobs {
+    /// Complete blobs of the account's own. What falls off the list is let go.
+    pub blobs: List<BlobId, BLOBS_AN_ACCOUNT_KEEPS_MAX>,
 }

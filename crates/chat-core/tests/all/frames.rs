@@ -5,7 +5,7 @@ use chat_core::envelope::{
     self, Envelope, Expiry, ExpiryMode, Header, Recipient, Suite, Wrap, WrapScheme,
 };
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
-use chat_core::id::{AccountId, ConversationId, DeviceAddress, DeviceId, MessageId};
+use chat_core::id::{AccountId, BlobId, ConversationId, DeviceAddress, DeviceId, MessageId};
 use chat_core::receipt::{self, Receipt, ReceiptKind, SignedReceipt};
 use chat_core::reject::RejectCode;
 use chat_core::time::Timestamp;
@@ -95,12 +95,17 @@ pub(crate) fn client_frames() -> Vec<ClientFrame> {
     let conversation = ConversationId::from_bytes([4; 16]);
     vec![
         ClientFrame::Authenticate { token: "a.b.c".to_owned() },
-        ClientFrame::Send { request: 1, envelope: envelope() },
+        ClientFrame::Send { request: 1, envelope: envelope(), blobs: None },
+        ClientFrame::Send { request: 1, envelope: envelope(), blobs: Some(blobs()) },
         ClientFrame::Acknowledge { conversation, up_to: 9 },
         ClientFrame::Receipt { receipt: receipt() },
         ClientFrame::Typing { conversation, state: Typing::Started },
         ClientFrame::Ping { request: 2 },
     ]
+}
+
+fn blobs() -> List<BlobId, 32> {
+    List::new(vec![BlobId::from_bytes([7; 16]), BlobId::from_bytes([8; 16])]).unwrap()
 }
 
 pub(crate) fn relay_frames() -> Vec<RelayFrame> {
@@ -164,4 +169,21 @@ fn envelope() -> Envelope {
         payload: Bytes::new(vec![0; 272]).unwrap(),
         wraps: List::new(vec![wrap]).unwrap(),
     }
+}
+
+#[test]
+fn a_message_names_32_blobs_and_no_more() {
+    let named = |count: u8| {
+        let ids = (0..count).map(|number| BlobId::from_bytes([number; 16]));
+        let json = serde_json::json!({
+            "type": "message:send",
+            "request": 1,
+            "envelope": envelope(),
+            "blobs": ids.collect::<Vec<_>>(),
+        });
+        serde_json::from_value::<ClientFrame>(json)
+    };
+
+    assert!(named(32).is_ok());
+    assert!(named(33).is_err());
 }

@@ -20,6 +20,9 @@ fn the_sizes_are_those_of_the_page() {
     assert_eq!(limits::ATTACHMENT_BYTES_MAX, 5_368_709_120 - 67_108_864);
     assert_eq!(limits::BLOB_BYTES_MAX, 5_368_709_120);
     assert_eq!((limits::BLOB_PIECE_BYTES_MIN, limits::BLOB_PIECE_BYTES_MAX), (65_536, 4_194_304));
+    assert_eq!(limits::BACKUP_HEAD_BYTES_MAX, 4096);
+    assert_eq!(limits::BLOBS_AN_ACCOUNT_KEEPS_MAX, 16);
+    assert_eq!(limits::BACKUP_SEGMENTS_AN_UPDATE_MAX, 10_000);
     assert_eq!(limits::BACKUP_RECORD_BYTES_MAX, 262_144);
     assert_eq!(limits::BACKUP_SEGMENT_BYTES_MAX, 524_287);
 }

@@ -68,7 +68,7 @@ impl Engine {
         let request = self.request();
         let sent = InFlight { conversation, message, since: Instant::now() };
         self.in_flight.insert(request, sent);
-        self.write(ClientFrame::Send { request, envelope })
+        self.write(ClientFrame::Send { request, envelope, blobs: None })
     }
 
     pub(super) fn on_accepted(&mut self, request: u32, sequence: Sequence, at: Timestamp) {

@@ -38,3 +38,13 @@ CREATE TABLE blob_room (
     owner BYTEA   NOT NULL PRIMARY KEY,
     bytes BIGINT  NOT NULL CHECK (bytes >= 0)
 );
+
+-- The head of each account's backup; its segments are blobs that it names.
+CREATE TABLE backup_heads (
+    account BYTEA  NOT NULL PRIMARY KEY,
+    number  BIGINT NOT NULL, -- rises by one with each head
+    backup  BYTEA  NOT NULL,
+    first   BIGINT NOT NULL,
+    last    BIGINT NOT NULL,
+    head    BYTEA  NOT NULL
+);

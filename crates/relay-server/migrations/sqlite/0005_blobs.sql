@@ -38,3 +38,13 @@ CREATE TABLE blob_room (
     owner BLOB    NOT NULL PRIMARY KEY,
     bytes INTEGER NOT NULL CHECK (bytes >= 0)
 ) STRICT, WITHOUT ROWID;
+
+-- The head of each account's backup; its segments are blobs that it names.
+CREATE TABLE backup_heads (
+    account BLOB   NOT NULL PRIMARY KEY,
+    number  INTEGER NOT NULL, -- rises by one with each head
+    backup  BLOB   NOT NULL,
+    first   INTEGER NOT NULL,
+    last    INTEGER NOT NULL,
+    head    BLOB   NOT NULL
+) STRICT, WITHOUT ROWID;

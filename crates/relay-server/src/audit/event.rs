@@ -33,6 +33,8 @@ pub enum AuditEvent {
     EnvelopeKeysRotated,
     /// An account has another sealed keyring.
     KeyringReplaced,
+    /// An account's backup of history was begun, begun anew, shortened, or sealed again.
+    BackupReplaced,
     /// The keys of access tokens have changed.
     TokenKeysRotated,
     /// A conversation was begun.
@@ -67,6 +69,7 @@ impl AuditEvent {
             Self::DeviceRemoved => "device_removed",
             Self::EnvelopeKeysRotated => "envelope_keys_rotated",
             Self::KeyringReplaced => "keyring_replaced",
+            Self::BackupReplaced => "backup_replaced",
             Self::TokenKeysRotated => "token_keys_rotated",
             Self::ConversationCreated => "conversation_created",
             Self::MembershipChanged => "membership_changed",

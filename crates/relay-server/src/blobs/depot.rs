@@ -10,6 +10,7 @@ use chat_core::time::Timestamp;
 
 use super::block::BlockReader;
 use super::disk::DiskBlobs;
+use super::s3::{BadS3, S3Blobs};
 use super::spool::{Spool, Spooled};
 use super::{BlobError, Blobs};
 use crate::config::{BlobConfig, BlobLimits, BlobStore};
@@ -31,17 +32,25 @@ pub struct Depot {
 
 impl Depot {
     /// As `config` says; what is not said is under `data`.
-    #[must_use]
-    pub fn open(config: &BlobConfig, data: &Path) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`BadS3`].
+    pub fn open(config: &BlobConfig, data: &Path) -> Result<Self, BadS3> {
         let limits = config.limits;
         let in_data = BlobStore::Disk(data.join("blobs"));
-        match config.store.as_ref().unwrap_or(&in_data) {
+        Ok(match config.store.as_ref().unwrap_or(&in_data) {
             BlobStore::Disk(folder) => Self {
                 objects: Arc::new(DiskBlobs::at(folder.join("objects"))),
                 spool: Spool::at(folder.join("spool")),
                 limits,
             },
-        }
+            BlobStore::S3(place) => Self {
+                objects: Arc::new(S3Blobs::open(place)?),
+                spool: Spool::at(data.join("blobs/spool")),
+                limits,
+            },
+        })
     }
 
     /// Copies the beginning of a piece into an object of its own.

@@ -46,6 +46,9 @@ impl Blobs for DiskBlobs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_folder(&folder).await?;
                 flush_folder(&self.folder).await?;
+                if let Some(parent) = self.folder.parent() {
+                    flush_folder(parent).await?;
+                }
                 tokio::fs::rename(spooled.path(), &path).await?;
             }
             renamed => renamed?,
@@ -97,4 +100,39 @@ async fn flush_folder(folder: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = folder;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::blobs::conformance;
+    use crate::blobs::spool::Spool;
+
+    conformance::suite!(with_blobs);
+
+    async fn with_blobs<F>(test: impl FnOnce(Arc<dyn Blobs>, Spool) -> F)
+    where
+        F: Future<Output = ()>,
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::at(folder.path().join("spool"));
+        test(Arc::new(DiskBlobs::at(folder.path().join("objects"))), spool).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_never_finished_is_swept_when_it_is_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::at(folder.path());
+        let mut body = spool.begin().await.unwrap();
+        body.write(b"hello").await.unwrap();
+        std::mem::forget(body);
+        let now = crate::clock::Clock::now(&crate::clock::SystemClock);
+        let later = now.after(std::time::Duration::from_secs(60));
+
+        assert_eq!(spool.sweep(chat_core::time::Timestamp::default()).await, Ok(0));
+        assert_eq!(spool.sweep(later).await, Ok(1));
+        assert_eq!(spool.sweep(later).await, Ok(0));
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{A_DAY, BlobConfig, Config, Database, Network, Tls, TlsVersion, blobs};
+use super::{A_DAY, BlobConfig, BlobStore, Config, Database, Network, Tls, TlsVersion, blobs};
 
 /// Every setting: its key in a file, and what it is when nobody says.
 pub const KEYS: &[(&str, &str)] = &[
@@ -23,6 +23,8 @@ pub const KEYS: &[(&str, &str)] = &[
     ("tls.hsts_seconds", "31536000"),
     ("audit.keep_days", "365"),
     ("blobs.store", "blobs in the data folder"),
+    ("blobs.s3_endpoint", "Amazon's, if `blobs.store` is in S3"),
+    ("blobs.s3_region", "as AWS_REGION has it, if `blobs.store` is in S3"),
     ("blobs.mebibytes_a_blob", "100"),
     ("blobs.mebibytes_an_account", "1024"),
     ("blobs.mebibytes_a_workspace", "none: as many as its accounts may have"),
@@ -168,6 +170,20 @@ impl Settings {
     fn take_blobs(&mut self) -> BlobConfig {
         let mut config = BlobConfig::DEFAULT;
         config.store = self.take("blobs.store", blobs::store);
+        let endpoint = self.take("blobs.s3_endpoint", blobs::s3_endpoint);
+        let region = self.take("blobs.s3_region", blobs::s3_region);
+        match &mut config.store {
+            Some(BlobStore::S3(place)) => {
+                place.endpoint = endpoint;
+                place.region = region;
+            }
+            _ if endpoint.is_some() || region.is_some() => self.problems.push(
+                "`blobs.s3_endpoint` and `blobs.s3_region` mean something only where `blobs.store` is in S3: \
+                 s3://bucket/prefix."
+                    .to_owned(),
+            ),
+            _ => {}
+        }
         let limits = &mut config.limits;
         if let Some(count) = self.take("blobs.mebibytes_a_blob", blobs::mebibytes_a_blob) {
             limits.mebibytes_a_blob = count;

@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use chat_core::api::blobs::{BlobCreated, BlobUpload, NewBlob, PieceQuery};
+use chat_core::api::blobs::{BlobCreated, BlobUpload, KeptBlobs, NewBlob, PieceQuery};
 use chat_core::id::BlobId;
 use chat_core::limits::BLOB_PIECE_BYTES_MAX;
 use chat_core::reject::{Reject, RejectCode};
@@ -268,5 +268,28 @@ pub async fn delete(
     Id(blob): Id<BlobId>,
 ) -> Answer<StatusCode> {
     blobs::delete(&app.services, caller, blob).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v1/account/kept-blobs`.
+///
+/// # Errors
+///
+/// As [`blobs::kept`].
+pub async fn kept(State(app): State<App>, Device(caller): Device) -> Answer<Json<KeptBlobs>> {
+    Ok(Json(blobs::kept(&app.services, caller).await?))
+}
+
+/// `PUT /v1/account/kept-blobs`.
+///
+/// # Errors
+///
+/// As [`blobs::keep`].
+pub async fn keep(
+    State(app): State<App>,
+    Device(caller): Device,
+    Json_(new): Json_<KeptBlobs>,
+) -> Answer<StatusCode> {
+    blobs::keep(&app.services, caller, &new).await?;
     Ok(StatusCode::NO_CONTENT)
 }

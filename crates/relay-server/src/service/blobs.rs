@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use chat_core::api::blobs::{BlobCreated, BlobUpload, NewBlob};
+use chat_core::api::blobs::{BlobCreated, BlobUpload, KeptBlobs, NewBlob};
+use chat_core::codec::List;
 use chat_core::id::BlobId;
 use chat_core::limits::{BLOB_PIECE_BYTES_MAX, BLOB_PIECE_BYTES_MIN};
 use chat_core::reject::{Reject, RejectCode};
@@ -235,6 +236,27 @@ pub async fn read(
 /// [`RejectCode::NotFound`], for somebody else's too.
 pub async fn delete(services: &Services, caller: Caller, blob: BlobId) -> Result<(), Reject> {
     Ok(services.storage.delete_blob(blob, caller.address.account).await?)
+}
+
+/// What the caller's account keeps by itself.
+///
+/// # Errors
+///
+/// [`RejectCode::Unavailable`].
+pub async fn kept(services: &Services, caller: Caller) -> Result<KeptBlobs, Reject> {
+    let blobs = services.storage.kept_blobs(caller.address.account).await?;
+    let blobs = List::new(blobs).map_err(StorageError::from)?;
+    Ok(KeptBlobs { blobs })
+}
+
+/// Replaces that.
+///
+/// # Errors
+///
+/// [`RejectCode::BlobMissing`].
+pub async fn keep(services: &Services, caller: Caller, new: &KeptBlobs) -> Result<(), Reject> {
+    let account = caller.address.account;
+    Ok(services.storage.keep_blobs(account, &new.blobs, services.now()).await?)
 }
 
 /// Takes so many bytes from what an account may move.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chat_core::codec::Digest;
 use chat_core::envelope::{Envelope, Header};
+use chat_core::id::BlobId;
 use chat_core::limits::EXPIRY_MAX;
 use chat_core::reject::{Reject, RejectCode};
 use tokio::sync::oneshot;
@@ -40,7 +41,7 @@ impl Queued {
     }
 }
 
-/// Checks a message and hands it to its conversation's writer; waits while the writer's queue is
+/// Checks a message that names `blobs` and hands it to its conversation's writer; waits while the writer's queue is
 /// full, so that a sender who is too fast feels it.
 ///
 /// A message that was accepted before gets the answer of the first time, whatever has changed
@@ -55,6 +56,7 @@ pub async fn send(
     services: &Services,
     caller: Caller,
     envelope: Envelope,
+    blobs: Vec<BlobId>,
 ) -> Result<Queued, Reject> {
     let subject = Subject::Account(caller.address.account);
     services.take(Class::Message, subject).await?;
@@ -67,7 +69,7 @@ pub async fn send(
         header.membership_head = Digest::ZERO;
     }
     let (answer, waiting) = oneshot::channel();
-    let message = NewMessage { header, envelope };
+    let message = NewMessage { header, envelope, blobs };
     let job = Job { message, recipients: Arc::clone(&known.recipients), answer };
     services.writers.submit(job).await?;
     Ok(Queued { answer: waiting, unless_resent: checked.err() })
@@ -107,6 +109,7 @@ impl From<AppendError> for Reject {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::NotFound => RejectCode::NotAMember.into(),
+            AppendError::BlobMissing => RejectCode::BlobMissing.into(),
             AppendError::StaleMembership => RejectCode::StaleMembership.into(),
             AppendError::Conflict => Self::from(RejectCode::AlreadyExists)
                 .saying("Another device has sent a message of this id."),

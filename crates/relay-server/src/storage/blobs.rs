@@ -11,6 +11,7 @@
 //! An object is written before a row names it and deleted after no row does, so a crash leaves
 //! objects without rows, never rows without objects.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -150,11 +151,23 @@ pub trait BlobStorage {
     /// Forgets objects that were deleted.
     async fn forget_garbage(&self, objects: &[ObjectName]) -> Result<(), StorageError>;
 
-    /// Which of `objects` no row knows, not even as garbage.
-    async fn unknown_objects(
+    /// All objects that a row knows, also as garbage, and whose names begin with `shard`.
+    async fn known_objects(&self, shard: u8) -> Result<BTreeSet<ObjectName>, StorageError>;
+
+    /// Makes `blobs` the list of those that an account keeps by itself; what falls off it is let go.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::BlobMissing`] if one is no complete blob of the account's.
+    async fn keep_blobs(
         &self,
-        objects: &[ObjectName],
-    ) -> Result<Vec<ObjectName>, StorageError>;
+        account: AccountId,
+        blobs: &[BlobId],
+        now: Timestamp,
+    ) -> Result<(), StorageError>;
+
+    /// The list of blobs that an account keeps by itself.
+    async fn kept_blobs(&self, account: AccountId) -> Result<Vec<BlobId>, StorageError>;
 
     /// How many bytes the blobs of an account have reserved.
     async fn blob_bytes_of(&self, account: AccountId) -> Result<u64, StorageError>;

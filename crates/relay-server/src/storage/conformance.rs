@@ -4,6 +4,7 @@
 
 pub(super) mod accounts;
 pub(super) mod audit;
+pub(super) mod backups;
 pub(super) mod blobs;
 pub(super) mod conversations;
 pub(super) mod devices;
@@ -56,6 +57,12 @@ macro_rules! suite {
                 old_entries_go_and_the_rest_stays_whole,
                 what_was_changed_or_taken_out_is_found,
             }
+            backups {
+                a_head_is_replaced_by_the_next_number_only,
+                of_many_who_replace_a_head_one_succeeds,
+                segments_are_kept_as_long_as_a_head_stands_for_them,
+                segments_follow_each_other_and_are_the_accounts_own,
+            }
             blobs {
                 room_is_taken_before_anything_comes,
                 of_many_who_want_the_last_room_one_gets_it,
@@ -66,7 +73,12 @@ macro_rules! suite {
                 what_nothing_names_is_collected,
                 those_who_collect_at_once_get_different_blobs,
                 what_an_account_leaves_is_due_at_once,
-                objects_that_no_row_knows_are_told_apart,
+                objects_that_rows_know_are_listed_by_shard,
+                a_blob_lives_as_long_as_a_message_that_names_it,
+                a_message_that_names_what_is_not_there_is_refused,
+                a_resend_is_known_although_its_blob_is_gone,
+                two_who_let_go_at_once_leave_nothing,
+                an_account_keeps_what_is_on_its_list,
             }
             prekeys {
                 each_one_time_prekey_goes_out_once,

@@ -26,6 +26,9 @@ pub enum StorageError {
     /// The account, or its workspace, may not store as much.
     #[error("a quota is used up")]
     QuotaExceeded,
+    /// A blob that is to be named is not there, or not complete.
+    #[error("a blob is missing")]
+    BlobMissing,
     /// The backend could not be reached or did not finish; it may or may not have committed.
     #[error("the database is not available")]
     Unavailable,

@@ -5,7 +5,9 @@ use std::fmt;
 use chat_core::api::account::Keyring;
 use chat_core::device::AccountDevices;
 use chat_core::envelope::{Envelope, EnvelopeKeys, Header};
-use chat_core::id::{AccountId, ConversationId, DeviceAddress, DeviceId, MessageId, WorkspaceId};
+use chat_core::id::{
+    AccountId, BlobId, ConversationId, DeviceAddress, DeviceId, MessageId, WorkspaceId,
+};
 use chat_core::membership::Membership;
 use chat_core::prekey::{OneTimePrekey, PrekeySet};
 use chat_core::receipt::Sequence;
@@ -211,6 +213,8 @@ pub struct NewMessage {
     pub header: Header,
     /// The message with everybody's wraps.
     pub envelope: Envelope,
+    /// The blobs that are kept as long as it is.
+    pub blobs: Vec<BlobId>,
 }
 
 /// Where an appended message stands.
@@ -243,6 +247,9 @@ pub enum AppendError {
     /// The header names a membership entry that is not the head.
     #[error("the membership has changed since the message was sealed")]
     StaleMembership,
+    /// A blob that it names is not there, not complete, or of another workspace.
+    #[error("the message names a blob that is not there")]
+    BlobMissing,
     /// Another device sent a message of this id.
     #[error("the message id belongs to another sender's message")]
     Conflict,

@@ -1,14 +1,24 @@
 //! Blobs over REST: pieces, ranges, rooms, and whose they are.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_core::api::backup::{BackupHead, SegmentPage};
 use chat_core::api::blobs::{BlobCreated, BlobUpload, NewBlob};
+use chat_core::envelope::{Expiry, ExpiryMode};
 use chat_core::id::BlobId;
 use chat_core::reject::{Reject, RejectCode};
+use relay_server::clock::{Clock as _, ManualClock, SystemClock};
 use relay_server::config::{BlobLimits, Rates};
 use relay_server::testing::TestRelay;
 use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::json;
 
-use crate::people::Person;
+use crate::people::{NOW, Person};
 
+/// In milliseconds.
+const DAY: u64 = 86_400_000;
 const MIB: usize = 1024 * 1024;
 /// Not a multiple of a block, so that the last one is shorter.
 const SIZE: usize = 3 * MIB + 12_345;
@@ -262,6 +272,101 @@ async fn a_piece_that_breaks_off_leaves_nothing() {
     assert_eq!(spooled, 0, "what came of it was deleted");
 }
 
+#[tokio::test]
+async fn a_message_takes_its_blobs_along() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let relay = TestRelay::builder().clock(clock.clone()).start().await;
+    let [alice, bob] = people(&relay).await;
+    let chat = alice.direct(&bob).await;
+    let named = uploaded(&alice, &content(100_000)).await;
+    let unnamed = uploaded(&alice, &content(1_000)).await;
+    let mut message = alice.message(&chat, &[&bob]);
+    message.header.expiry = Some(Expiry { mode: ExpiryMode::AfterSent, after_ms: 3 * DAY });
+    let mut socket = alice.connect_idle().await;
+    let envelope = message.seal();
+
+    let missing = BlobId::from_bytes([9; 16]);
+    let refused = socket.send_naming(&envelope, &[named, missing]).await.unwrap_err();
+    let accepted = socket.send_naming(&envelope, &[named]).await;
+    let after = async |days: u64| {
+        clock.set(NOW.after(Duration::from_millis(days * DAY)));
+        relay.relay().sweep().await.unwrap();
+        relay.relay().collect_blobs().await.unwrap();
+        let objects = files(&relay).len();
+        (ask_status(&bob, named, &relay).await, ask_status(&bob, unnamed, &relay).await, objects)
+    };
+
+    assert_eq!(refused.code, RejectCode::BlobMissing);
+    assert_eq!(accepted, Ok(1));
+    assert_eq!(after(0).await, (200, 200, 2));
+    assert_eq!(after(2).await, (200, 404, 1), "nothing names the second");
+    assert_eq!(after(3).await, (404, 404, 0), "it went with its message");
+}
+
+#[tokio::test]
+async fn what_a_crash_left_is_swept_after_a_day() {
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let relay = TestRelay::builder().clock(clock.clone()).start().await;
+    let [alice, bob] = people(&relay).await;
+    let blob = uploaded(&alice, &content(1_000)).await;
+    alice.put("/v1/account/kept-blobs", &json!({ "blobs": [blob] })).await.unwrap();
+    let orphan = relay.folder().join("blobs/objects/00/00112233445566778899aabbccddeeff");
+    let spooled = relay.folder().join("blobs/spool/00112233445566778899aabbccddeeff");
+    std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    for left in [&orphan, &spooled] {
+        std::fs::write(left, b"left behind").unwrap();
+    }
+
+    let too_early = relay.relay().sweep_orphans().await;
+    clock.advance(Duration::from_secs(2 * 86_400));
+    let late = relay.relay().sweep_orphans().await;
+
+    assert_eq!((too_early, late), (Ok(0), Ok(1)));
+    assert!(!orphan.exists() && !spooled.exists());
+    relay.relay().collect_blobs().await.unwrap();
+    assert_eq!(ask_status(&bob, blob, &relay).await, 200, "the account keeps it");
+}
+
+#[tokio::test]
+async fn a_backup_is_a_head_and_blobs_that_it_keeps() {
+    let relay = TestRelay::start().await;
+    let [alice, _] = people(&relay).await;
+    let path = "/v1/account/backup";
+    let segments = [uploaded(&alice, b"one").await, uploaded(&alice, b"two").await];
+    let head = |number: u64, last: u64, brought: &[(u64, BlobId)]| {
+        let brought: Vec<_> =
+            brought.iter().map(|(n, it)| json!({"number": n, "blob": it})).collect();
+        json!({
+            "number": number, "backup": BlobId::from_bytes([1; 16]), "first": 1, "last": last,
+            "head": "AAAA", "segments": brought,
+        })
+    };
+
+    let none = alice.get::<BackupHead>(path).await.unwrap_err();
+    alice.put(path, &head(1, 1, &[(1, segments[0])])).await.unwrap();
+    alice.put(path, &head(2, 2, &[(2, segments[1])])).await.unwrap();
+    let repeated = alice.put(path, &head(2, 2, &[(2, segments[1])])).await;
+    let lost = alice.put(path, &head(2, 3, &[(3, segments[0])])).await.unwrap_err();
+    let nonsense = alice.put(path, &head(0, 0, &[])).await.unwrap_err();
+
+    assert_eq!(none.code, RejectCode::NotFound);
+    assert_eq!(repeated, Ok(()));
+    assert_eq!((lost.code, nonsense.code), (RejectCode::Conflict, RejectCode::Malformed));
+    let stored: BackupHead = alice.get(path).await.unwrap();
+    assert_eq!((stored.number, stored.last), (2, 2));
+    let page: SegmentPage = alice.get("/v1/account/backup/segments?before=2").await.unwrap();
+    assert_eq!(page.segments[0].blob, segments[0]);
+    assert!(!page.more);
+}
+
+async fn ask_status(person: &Person, blob: BlobId, relay: &TestRelay) -> u16 {
+    // The clock may have moved past the end of the token.
+    let tokens = person.log_in_by_device(relay.url()).await.unwrap();
+    let url = format!("{}/v1/blobs/{blob}", relay.url());
+    let request = reqwest::Client::new().get(url).bearer_auth(tokens.access);
+    request.send().await.unwrap().status().as_u16()
+}
+
 async fn people(relay: &TestRelay) -> [Person; 2] {
     [Person::register(relay, "alice").await, Person::register(relay, "bob").await]
 }
@@ -322,12 +427,15 @@ fn content(length: usize) -> Vec<u8> {
 }
 
 /// The file of the only object there is.
-fn only_object(relay: &TestRelay) -> std::path::PathBuf {
-    let shards = std::fs::read_dir(relay.folder().join("blobs/objects")).unwrap();
-    let mut files: Vec<_> = shards
-        .flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap())
-        .map(|file| file.unwrap().path())
-        .collect();
+fn only_object(relay: &TestRelay) -> PathBuf {
+    let mut files = files(relay);
     assert_eq!(files.len(), 1);
     files.remove(0)
+}
+
+/// The files of all objects.
+fn files(relay: &TestRelay) -> Vec<PathBuf> {
+    let shards = std::fs::read_dir(relay.folder().join("blobs/objects")).unwrap();
+    let shards = shards.flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap());
+    shards.map(|file| file.unwrap().path()).collect()
 }

@@ -100,7 +100,7 @@ async fn a_stream_of_messages_arrives_whole_and_in_order() {
     // All at once, so that commits are shared; Bob acknowledges every tenth.
     for request in 0..300 {
         let envelope = alice.message(&chat, &[&bob]).seal();
-        alices.send(&chat_core::frame::ClientFrame::Send { request, envelope }).await;
+        alices.send(&chat_core::frame::ClientFrame::Send { request, envelope, blobs: None }).await;
     }
     for expected in 1..=300 {
         assert_eq!(bobs.delivery().await.0, expected);

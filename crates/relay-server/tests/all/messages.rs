@@ -45,7 +45,7 @@ async fn a_row_that_the_store_does_not_take_is_not_the_end_of_its_neighbours() {
 
     for (request, envelope) in (0..).zip(&envelopes) {
         let envelope = envelope.clone();
-        alices.send(&ClientFrame::Send { request, envelope }).await;
+        alices.send(&ClientFrame::Send { request, envelope, blobs: None }).await;
     }
 
     let (mut accepted, mut refused) = (Vec::new(), Vec::new());

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use chat_core::codec::List;
 use chat_core::codec::{from_bytes, to_bytes};
 use chat_core::envelope::Envelope;
 use chat_core::frame::{ClientFrame, RelayFrame, SOCKET_PATH, SUBPROTOCOL_CBOR, SUBPROTOCOL_JSON};
+use chat_core::id::BlobId;
 use chat_core::id::{ConversationId, DeviceAddress};
 use chat_core::receipt::Sequence;
 use chat_core::reject::{Reject, RejectCode};
@@ -135,7 +137,16 @@ impl Socket {
     }
 
     pub async fn send_message(&mut self, envelope: &Envelope) -> Result<Sequence, Reject> {
-        self.send(&ClientFrame::Send { request: 7, envelope: envelope.clone() }).await;
+        self.send_naming(envelope, &[]).await
+    }
+
+    pub async fn send_naming(
+        &mut self,
+        envelope: &Envelope,
+        blobs: &[BlobId],
+    ) -> Result<Sequence, Reject> {
+        let blobs = (!blobs.is_empty()).then(|| List::new(blobs.to_vec()).unwrap());
+        self.send(&ClientFrame::Send { request: 7, envelope: envelope.clone(), blobs }).await;
         self.wait_for(|frame| match frame {
             RelayFrame::Accepted { request: 7, sequence, .. } => Some(Ok(sequence)),
             RelayFrame::Reject { request: Some(7), reject } => Some(Err(reject)),

@@ -3,14 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_core::envelope::{Expiry, ExpiryMode};
 use chat_core::id::{AccountId, BlobId, WorkspaceId};
 use chat_core::time::Timestamp;
 
-use super::people::{NOW, people};
+use super::people::{NOW, Person, group, people, stored};
 use crate::blobs::ObjectName;
-use crate::storage::{Piece, Placed, Reservation, Room, Storage, StorageError, StoredBlob};
+use crate::storage::{
+    AppendError, Freshness, NewMessage, Piece, Placed, Reservation, Room, Storage, StorageError,
+    StoredBlob,
+};
 
 const ROOM: Room = Room { account: 1_000, workspace: Some(1_500) };
+const AFTER_SENT: Option<Expiry> = Some(Expiry { mode: ExpiryMode::AfterSent, after_ms: 5_000 });
+const AFTER_A_WHILE: Option<Expiry> =
+    Some(Expiry { mode: ExpiryMode::AfterSent, after_ms: 200_000_000 });
 const ALICE: AccountId = AccountId::from_bytes([1; 16]);
 const BOB: AccountId = AccountId::from_bytes([2; 16]);
 const HERE: WorkspaceId = WorkspaceId::from_bytes([9; 16]);
@@ -170,14 +177,137 @@ pub(crate) async fn what_an_account_leaves_is_due_at_once(store: Arc<dyn Storage
     assert!(store.blob(blob(2), BOB).await.unwrap().is_some());
 }
 
-pub(crate) async fn objects_that_no_row_knows_are_told_apart(store: Arc<dyn Storage>) {
+pub(crate) async fn objects_that_rows_know_are_listed_by_shard(store: Arc<dyn Storage>) {
     reserve(&store, 1, ALICE, 100).await.unwrap();
     place(&store, &[piece(0, 60, 1)], None).await;
-    place(&store, &[piece(0, 60, 2)], None).await;
+    place(&store, &[piece(0, 60, 0xff)], None).await;
 
-    let unknown = store.unknown_objects(&[object(1), object(2), object(3)]).await;
+    let known = async |shard| {
+        let known = store.known_objects(shard).await.unwrap();
+        known.into_iter().collect::<Vec<_>>()
+    };
 
-    assert_eq!(unknown, Ok(vec![object(3)]));
+    assert_eq!(known(1).await, [object(1)], "as garbage");
+    assert_eq!(known(0xff).await, [object(0xff)]);
+    assert!(known(0).await.is_empty() && known(2).await.is_empty());
+}
+
+pub(crate) async fn a_blob_lives_as_long_as_a_message_that_names_it(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    let chat = group(&store, &alice, &[], 1).await;
+    complete(&store, &alice, 1).await;
+    complete(&store, &alice, 2).await;
+    let short = alice.writes_with(&chat, "short", AFTER_SENT);
+    let long = alice.writes_with(&chat, "long", AFTER_A_WHILE);
+    stored(&store, NewMessage { blobs: vec![blob(1), blob(2), blob(1)], ..short }).await;
+    stored(&store, NewMessage { blobs: vec![blob(2)], ..long }).await;
+
+    let day = later(1);
+    assert_eq!(store.collect_blobs(later(2), 10).await, Ok(0), "both are named");
+    assert_eq!(store.expire_due(day, 10).await.unwrap().len(), 1);
+    assert_eq!(store.collect_blobs(day, 10).await, Ok(1));
+    assert_eq!(store.blob(blob(1), alice.account).await, Ok(None));
+    assert!(store.blob(blob(2), alice.account).await.unwrap().is_some());
+    assert_eq!(store.expire_due(later(3), 10).await.unwrap().len(), 1);
+    assert_eq!(store.collect_blobs(later(3), 10).await, Ok(1));
+    assert_eq!(store.blob_bytes_of(alice.account).await, Ok(0));
+}
+
+pub(crate) async fn a_message_that_names_what_is_not_there_is_refused(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    let chat = group(&store, &alice, &[], 1).await;
+    complete(&store, &alice, 1).await;
+    let own = store.account(alice.account).await.unwrap().unwrap();
+    let new =
+        Reservation { blob: blob(2), uploader: alice.account, workspace: own.workspace, bytes: 10 };
+    store.reserve_blob(&new, ROOM, later(1)).await.unwrap();
+    let elsewhere = Reservation { blob: blob(3), workspace: HERE, ..new };
+    store.reserve_blob(&elsewhere, ROOM, later(1)).await.unwrap();
+    store.place_pieces(blob(3), alice.account, &[piece(0, 10, 3)], None, later(1)).await.unwrap();
+    let naming = |text: &str, number: u8| NewMessage {
+        blobs: vec![blob(1), blob(number)],
+        ..alice.writes(&chat, text)
+    };
+
+    let batch = [
+        naming("unfinished", 2),
+        alice.writes(&chat, "plain"),
+        naming("of another workspace", 3),
+        naming("unknown", 4),
+        naming("good", 1),
+    ];
+    let outcomes = store.append(&batch, NOW).await.unwrap();
+
+    let missing = Err(AppendError::BlobMissing);
+    let sequences: Vec<_> =
+        outcomes.into_iter().map(|outcome| outcome.map(|it| it.sequence)).collect();
+    assert_eq!(sequences, [missing, Ok(1), missing, missing, Ok(2)]);
+}
+
+pub(crate) async fn a_resend_is_known_although_its_blob_is_gone(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    let chat = group(&store, &alice, &[], 1).await;
+    complete(&store, &alice, 1).await;
+    let message = NewMessage { blobs: vec![blob(1)], ..alice.writes(&chat, "hello") };
+    stored(&store, message.clone()).await;
+    store.delete_blob(blob(1), alice.account).await.unwrap();
+
+    let again = store.append(&[message], NOW).await.unwrap()[0].unwrap();
+
+    assert_eq!((again.sequence, again.freshness), (1, Freshness::Duplicate));
+}
+
+pub(crate) async fn an_account_keeps_what_is_on_its_list(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    for number in 1..=3 {
+        complete(&store, &alice, number).await;
+    }
+    store.keep_blobs(alice.account, &[blob(1), blob(2)], NOW).await.unwrap();
+
+    let unknown = store.keep_blobs(alice.account, &[blob(3), blob(9)], NOW).await;
+    store.keep_blobs(alice.account, &[blob(2), blob(3)], NOW).await.unwrap();
+
+    assert_eq!(unknown, Err(StorageError::BlobMissing));
+    assert_eq!(store.kept_blobs(alice.account).await, Ok(vec![blob(2), blob(3)]));
+    assert_eq!(store.collect_blobs(NOW, 10).await, Ok(1));
+    store.keep_blobs(alice.account, &[], later(1)).await.unwrap();
+    assert_eq!(store.collect_blobs(later(1), 10).await, Ok(2));
+    assert_eq!(store.kept_blobs(alice.account).await, Ok(Vec::new()));
+}
+
+pub(crate) async fn two_who_let_go_at_once_leave_nothing(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    let chat = group(&store, &alice, &[], 1).await;
+    complete(&store, &alice, 1).await;
+    for text in 0..40 {
+        let message = alice.writes_with(&chat, &text.to_string(), AFTER_SENT);
+        stored(&store, NewMessage { blobs: vec![blob(1)], ..message }).await;
+    }
+    let sweep = |_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                store.expire_due(later(1), 3).await.unwrap();
+            }
+        })
+    };
+
+    let tasks: Vec<_> = (0..4).map(sweep).collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+
+    assert_eq!(store.collect_blobs(later(1), 10).await, Ok(1));
+}
+
+/// Uploads a blob of ten bytes.
+async fn complete(store: &Arc<dyn Storage>, person: &Person, number: u8) {
+    let own = store.account(person.account).await.unwrap().unwrap();
+    let (uploader, workspace) = (person.account, own.workspace);
+    let new = Reservation { blob: blob(number), uploader, workspace, bytes: 10 };
+    store.reserve_blob(&new, ROOM, later(1)).await.unwrap();
+    let whole = [piece(0, 10, number)];
+    store.place_pieces(blob(number), uploader, &whole, None, later(1)).await.unwrap();
 }
 
 async fn reserve(

@@ -217,7 +217,7 @@ impl Person {
             payload: Bytes::new(text.as_bytes().to_vec()).unwrap(),
             wraps: List::new(wraps).unwrap(),
         };
-        NewMessage { header, envelope }
+        NewMessage { header, envelope, blobs: Vec::new() }
     }
 
     fn as_identity<T: Signable>(&self, object: &T) -> Verified<T> {

@@ -87,7 +87,7 @@ impl<'a> Batch<'a> {
     fn of(messages: &'a [NewMessage], heads: &Heads, now: Timestamp) -> Self {
         let mut batch = Self::default();
         let mut seen = BTreeSet::new();
-        for NewMessage { header, envelope } in messages {
+        for NewMessage { header, envelope, .. } in messages {
             let Some((index, head)) = heads.get(&header.conversation) else { continue };
             if !seen.insert((header.conversation, header.message)) {
                 continue;

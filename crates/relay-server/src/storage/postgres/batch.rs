@@ -222,3 +222,27 @@ pub(super) async fn insert_stays(
     .await?;
     Ok(())
 }
+
+/// Which of these messages name blobs: conversation and sequence.
+pub(super) async fn naming(
+    connection: &mut Connection,
+    messages: &[Expired],
+) -> Result<Vec<(Vec<u8>, i64)>, StorageError> {
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let owners: Vec<&[u8]> =
+        messages.iter().map(|m| m.conversation.as_bytes().as_slice()).collect();
+    let numbers: Vec<i64> = messages.iter().map(|m| signed(m.sequence)).collect();
+    let found = query_as(
+        "SELECT DISTINCT u.owner, u.number \
+         FROM UNNEST($1::bytea[], $2::bigint[]) AS m (owner, number) \
+         JOIN blob_uses u ON u.kind = 1 AND u.owner = m.owner AND u.number = m.number \
+         ORDER BY u.owner, u.number",
+    )
+    .bind(owners)
+    .bind(numbers)
+    .fetch_all(connection)
+    .await?;
+    Ok(found)
+}

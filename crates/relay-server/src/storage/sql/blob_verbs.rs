@@ -1,10 +1,12 @@
 //! The verbs of [`BlobStorage`], each a transaction.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use chat_core::id::{AccountId, BlobId};
 use chat_core::time::Timestamp;
 
-use super::{StorageError, Store, blobs};
+use super::{StorageError, Store, blobs, naming};
 use crate::blobs::ObjectName;
 use crate::storage::{BlobStorage, Piece, Placed, Reservation, Room, StoredBlob};
 
@@ -71,11 +73,21 @@ impl BlobStorage for Store {
         write!(self, blobs::forget_garbage(objects))
     }
 
-    async fn unknown_objects(
+    async fn known_objects(&self, shard: u8) -> Result<BTreeSet<ObjectName>, StorageError> {
+        read!(self, blobs::known(shard))
+    }
+
+    async fn keep_blobs(
         &self,
-        objects: &[ObjectName],
-    ) -> Result<Vec<ObjectName>, StorageError> {
-        read!(self, blobs::unknown(objects))
+        account: AccountId,
+        blobs: &[BlobId],
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        write!(self, naming::keep(account, blobs, now))
+    }
+
+    async fn kept_blobs(&self, account: AccountId) -> Result<Vec<BlobId>, StorageError> {
+        read!(self, naming::kept(account))
     }
 
     async fn blob_bytes_of(&self, account: AccountId) -> Result<u64, StorageError> {

@@ -1,6 +1,6 @@
 //! Blobs: room, pieces, and what becomes of them. Who changes a blob holds its row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::id::{AccountId, BlobId};
 use chat_core::time::Timestamp;
@@ -345,24 +345,20 @@ pub(super) async fn forget_garbage(
     Ok(())
 }
 
-pub(super) async fn unknown(
+pub(super) async fn known(
     connection: &mut Connection,
-    objects: &[ObjectName],
-) -> Result<Vec<ObjectName>, StorageError> {
-    let mut unknown = Vec::new();
-    for object in objects {
-        let is_known: bool = query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM blob_pieces WHERE object = $1) \
-                 OR EXISTS (SELECT 1 FROM blob_garbage WHERE object = $1)",
-        )
-        .bind(object.as_bytes().as_slice())
-        .fetch_one(&mut *connection)
-        .await?;
-        if !is_known {
-            unknown.push(*object);
-        }
-    }
-    Ok(unknown)
+    shard: u8,
+) -> Result<BTreeSet<ObjectName>, StorageError> {
+    let behind = shard.checked_add(1).map_or(vec![u8::MAX; 17], |next| vec![next]);
+    let rows: Vec<Vec<u8>> = query_scalar(
+        "SELECT object FROM blob_pieces WHERE object >= $1 AND object < $2 \
+         UNION ALL SELECT object FROM blob_garbage WHERE object >= $1 AND object < $2",
+    )
+    .bind(vec![shard])
+    .bind(behind)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|object| fixed(object)).collect()
 }
 
 pub(super) async fn bytes_of(

@@ -14,11 +14,13 @@
 
 mod accounts;
 mod audit;
+mod backups;
 mod blobs;
 mod conversations;
 mod devices;
 mod login;
 mod messages;
+mod naming;
 mod prekeys;
 mod receipts;
 
@@ -269,7 +271,7 @@ impl Storage for Store {
         messages: &[NewMessage],
         now: Timestamp,
     ) -> Result<Vec<Result<Appended, AppendError>>, StorageError> {
-        write!(self, batch::append(messages, now))
+        write!(self, naming::append(messages, now))
     }
 
     async fn read_after(
@@ -324,7 +326,7 @@ impl Storage for Store {
 
     async fn expire_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Expired>, StorageError> {
         let expired: Result<Vec<Expired>, StorageError> =
-            write!(self, batch::expire_due(now, limit));
+            write!(self, naming::expire_due(now, limit));
         let expired = expired?;
         self.after_erasing(expired.len()).await;
         Ok(expired)

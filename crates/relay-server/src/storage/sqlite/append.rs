@@ -88,7 +88,7 @@ async fn insert(
     sequence: Sequence,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
-    let NewMessage { header, envelope } = message;
+    let NewMessage { header, envelope, .. } = message;
     let (expires_at, seen_timer_ms) = timers(header, now);
     let inserted = query(
         "INSERT INTO messages (conversation, sequence, message, sender_account, sender_device, \

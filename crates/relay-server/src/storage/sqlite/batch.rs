@@ -1,11 +1,13 @@
 //! What SQLite does row by row: a statement costs it no round trip.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chat_core::codec::to_bytes;
 use chat_core::id::{AccountId, ConversationId, DeviceAddress};
 use chat_core::prekey::OneTimePrekey;
 use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
-use sqlx::{query, query_as};
+use sqlx::{query, query_as, query_scalar};
 
 use super::super::row::{BacklogRow, SessionRow, backlog as read_backlog, expired, signed};
 use super::Connection;
@@ -207,4 +209,30 @@ pub(super) async fn insert_stays(
         .await?;
     }
     Ok(())
+}
+
+/// Which of these messages name blobs: conversation and sequence.
+pub(super) async fn naming(
+    connection: &mut Connection,
+    messages: &[Expired],
+) -> Result<Vec<(Vec<u8>, i64)>, StorageError> {
+    let mut ranges: BTreeMap<ConversationId, BTreeSet<i64>> = BTreeMap::new();
+    for message in messages {
+        ranges.entry(message.conversation).or_default().insert(signed(message.sequence));
+    }
+    let mut naming = Vec::new();
+    for (conversation, sequences) in ranges {
+        let found: Vec<i64> = query_scalar(
+            "SELECT DISTINCT number FROM blob_uses \
+             WHERE kind = 1 AND owner = $1 AND number >= $2 AND number <= $3",
+        )
+        .bind(conversation.as_bytes().as_slice())
+        .bind(sequences.first().copied().unwrap_or_default())
+        .bind(sequences.last().copied().unwrap_or_default())
+        .fetch_all(&mut *connection)
+        .await?;
+        let ours = found.into_iter().filter(|number| sequences.contains(number));
+        naming.extend(ours.map(|number| (conversation.as_bytes().to_vec(), number)));
+    }
+    Ok(naming)
 }

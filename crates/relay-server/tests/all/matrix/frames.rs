@@ -31,7 +31,7 @@ fn rows() -> Vec<Row> {
         ("message:send", Needs::Member, Ok(()), |world, person| {
             let others = world.wanted(person);
             let envelope = person.message(&world.group, &others).seal();
-            ClientFrame::Send { request: 1, envelope }
+            ClientFrame::Send { request: 1, envelope, blobs: None }
         }),
         // A stranger's cursor is passed over in silence; that nothing is kept is tested beside.
         ("message:acknowledge", Needs::Device, Ok(()), |world, _| ClientFrame::Acknowledge {
