@@ -161,7 +161,8 @@ impl Mallory {
         let (message, envelope) = self.seals(change);
         self.request += 1;
         let request = self.request;
-        self.link.sink.send(&ClientFrame::Send { request, envelope }).await.unwrap();
+        let frame = ClientFrame::Send { request, envelope, blobs: None };
+        self.link.sink.send(&frame).await.unwrap();
         loop {
             match within(self.link.stream.next()).await.unwrap().unwrap() {
                 RelayFrame::Accepted { request: of, .. } if of == request => return Ok(message),

@@ -101,7 +101,7 @@ fn instead(frame: &RelayFrame, envelope: Envelope) -> RelayFrame {
 /// The number of a request to send.
 fn sending(frame: &ClientFrame) -> Option<(u32, Envelope)> {
     match frame {
-        ClientFrame::Send { request, envelope } => Some((*request, envelope.clone())),
+        ClientFrame::Send { request, envelope, .. } => Some((*request, envelope.clone())),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@
 //! | `/v1/conversations/…` | [`conversations`] |
 //! | `/v1/blobs/…` | [`blobs`] |
 //! | `/v1/account/backup/…` | [`backup`] |
+//! | `/v1/devices/self/push` | [`push`] |
 //! | `/v1/limits`, `/healthz` | [`info`] |
 //!
 //! Every refusal is a [`Reject`](crate::reject::Reject).
@@ -19,3 +20,4 @@ pub mod blobs;
 pub mod conversations;
 pub mod info;
 pub mod prekeys;
+pub mod push;

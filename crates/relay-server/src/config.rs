@@ -13,6 +13,7 @@
 
 mod blobs;
 mod network;
+mod push;
 mod settings;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 pub use blobs::{BlobConfig, BlobLimits, BlobStore, S3Place};
 pub use network::{Network, NoNetwork};
+pub use push::{ApnsConfig, FcmConfig, PushConfig};
 pub use settings::{KEYS, Problems, Settings};
 
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
@@ -235,6 +237,8 @@ pub struct Config {
     pub audit_kept: Duration,
     /// Blobs: where, and how many.
     pub blobs: BlobConfig,
+    /// Who wakes devices.
+    pub push: PushConfig,
 }
 
 impl Config {
@@ -256,6 +260,7 @@ impl Config {
             caps: Caps::DEFAULT,
             audit_kept: A_DAY * 365,
             blobs: BlobConfig::DEFAULT,
+            push: PushConfig::default(),
         }
     }
 }
@@ -292,7 +297,7 @@ impl fmt::Display for Config {
         }
         writeln!(f, "\n[audit]")?;
         writeln!(f, "keep_days = {}", self.audit_kept.as_secs() / A_DAY.as_secs())?;
-        write!(f, "{}", self.blobs)?;
+        write!(f, "{}{}", self.blobs, self.push)?;
         writeln!(f, "\n[limits]")?;
         self.rates
             .named()

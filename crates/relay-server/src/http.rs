@@ -6,6 +6,7 @@
 //! | [`accounts`] | `/v1/account…`, `/v1/accounts/…` |
 //! | [`prekeys`] | `/v1/prekeys…` |
 //! | [`conversations`] | `/v1/conversations…` |
+//! | [`push`] | `/v1/devices/self/push` |
 //! | [`backup`] | `/v1/account/backup…` |
 //! | [`blobs`] | `/v1/blobs…` |
 //! | [`origin`] | which web pages may |
@@ -33,6 +34,7 @@ mod host;
 pub mod openapi;
 pub mod origin;
 pub mod prekeys;
+pub mod push;
 mod range;
 pub mod refusal;
 pub mod routes;
@@ -119,6 +121,7 @@ pub fn routes() -> Routes {
         )
         .route("/v1/conversations/{conversation}/messages", get(conversations::messages))
         .route("/v1/conversations/{conversation}/receipts", get(conversations::receipts))
+        .route("/v1/devices/self/push", put(push::set).delete(push::clear))
         .route("/v1/account/backup", get(backup::head).put(backup::put))
         .route("/v1/account/backup/segments", get(backup::segments))
         .route("/v1/account/kept-blobs", get(blobs::kept).put(blobs::keep))

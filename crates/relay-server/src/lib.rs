@@ -11,7 +11,7 @@
 //! |---|---|
 //! | [`config`] | flags, variables and file to a checked configuration |
 //! | [`storage`], [`bus`], [`limits`], [`clock`] | the ports: durable state, other nodes, counts, time |
-//! | [`blobs`] | one more port: the bytes of blobs |
+//! | [`blobs`], [`push`] | two more ports: the bytes of blobs, and who wakes devices |
 //! | [`audit`] | the security audit log and its chain |
 //! | [`auth`] | OPAQUE, access tokens, refresh tokens |
 //! | [`limits`], [`admission`] | how often, and how many at once |
@@ -54,6 +54,7 @@ pub mod logging;
 pub mod metrics;
 pub mod operator;
 pub mod policy;
+pub mod push;
 pub mod random;
 pub mod registry;
 mod relay;

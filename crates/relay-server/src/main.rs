@@ -156,6 +156,30 @@ struct Flags {
     /// Which region of S3.
     #[arg(long, env = "SEALWIRE_BLOBS_S3_REGION", value_name = "REGION")]
     blobs_s3_region: Option<String>,
+    /// Whether devices are woken by web hooks: public, or anywhere [default: not].
+    #[arg(long, env = "SEALWIRE_PUSH_WEB_HOOKS", value_name = "REACH")]
+    push_web_hooks: Option<String>,
+    /// The file of a service account for FCM.
+    #[arg(long, env = "SEALWIRE_PUSH_FCM_KEY", value_name = "FILE")]
+    push_fcm_key: Option<String>,
+    /// Where FCM is.
+    #[arg(long, env = "SEALWIRE_PUSH_FCM_SERVER", value_name = "URL")]
+    push_fcm_server: Option<String>,
+    /// The file of a key for APNs.
+    #[arg(long, env = "SEALWIRE_PUSH_APNS_KEY", value_name = "FILE")]
+    push_apns_key: Option<String>,
+    /// The id of that key.
+    #[arg(long, env = "SEALWIRE_PUSH_APNS_KEY_ID", value_name = "ID")]
+    push_apns_key_id: Option<String>,
+    /// The team that it belongs to.
+    #[arg(long, env = "SEALWIRE_PUSH_APNS_TEAM_ID", value_name = "ID")]
+    push_apns_team_id: Option<String>,
+    /// The bundle id of the app.
+    #[arg(long, env = "SEALWIRE_PUSH_APNS_TOPIC", value_name = "ID")]
+    push_apns_topic: Option<String>,
+    /// Where APNs is.
+    #[arg(long, env = "SEALWIRE_PUSH_APNS_SERVER", value_name = "URL")]
+    push_apns_server: Option<String>,
     /// Largest blob, in MiB [default: 100].
     #[arg(long, env = "SEALWIRE_BLOBS_MEBIBYTES_A_BLOB", value_name = "COUNT")]
     blobs_mebibytes_a_blob: Option<String>,
@@ -207,6 +231,14 @@ impl Flags {
             ("blobs.store", self.blobs_store),
             ("blobs.s3_endpoint", self.blobs_s3_endpoint),
             ("blobs.s3_region", self.blobs_s3_region),
+            ("push.web_hooks", self.push_web_hooks),
+            ("push.fcm_key", self.push_fcm_key),
+            ("push.fcm_server", self.push_fcm_server),
+            ("push.apns_key", self.push_apns_key),
+            ("push.apns_key_id", self.push_apns_key_id),
+            ("push.apns_team_id", self.push_apns_team_id),
+            ("push.apns_topic", self.push_apns_topic),
+            ("push.apns_server", self.push_apns_server),
             ("blobs.mebibytes_a_blob", self.blobs_mebibytes_a_blob),
             ("blobs.mebibytes_an_account", self.blobs_mebibytes_an_account),
             ("blobs.mebibytes_a_workspace", self.blobs_mebibytes_a_workspace),

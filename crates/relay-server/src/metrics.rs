@@ -1,6 +1,7 @@
 //! Counters for operators, written in Prometheus' text format. No label names a user.
 
 mod blobs;
+mod push;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use chat_core::reject::RejectCode;
 
 pub use self::blobs::BlobMetrics;
+pub use self::push::PushMetrics;
 use crate::bus::{BusHealth, Connected};
 use crate::limits::{Class, LimitsHealth};
 
@@ -43,6 +45,8 @@ pub struct Metrics {
     pub connections_refused: Counter,
     /// Blobs.
     pub blobs: BlobMetrics,
+    /// Push.
+    pub push: PushMetrics,
     rejects: Vec<Counter>,
     limited: Vec<Counter>,
 }
@@ -68,6 +72,7 @@ impl Default for Metrics {
             tls_handshakes: Counter::default(),
             tls_failed: Counter::default(),
             blobs: BlobMetrics::default(),
+            push: PushMetrics::default(),
             limited: Class::ALL.iter().map(|_| Counter::default()).collect(),
             rejects: RejectCode::ALL.iter().map(|_| Counter::default()).collect(),
         }
@@ -126,6 +131,7 @@ impl Metrics {
             sample(&mut text, name, help, "counter", value);
         }
         self.blobs.render(&mut text);
+        self.push.render(&mut text);
         self.render_limited(&mut text);
         self.render_rejects(&mut text);
         self.commit_messages.render(&mut text, "commit_messages", "Messages in one commit.");

@@ -246,6 +246,14 @@ impl Registry {
         }
     }
 
+    /// Whether a device is connected here, and is to stay so.
+    #[must_use]
+    pub fn is_connected(&self, address: DeviceAddress) -> bool {
+        let shard = self.shard(address.account);
+        let mut entries = shard.get(&address.account).into_iter().flatten();
+        entries.any(|entry| entry.address == address && entry.signals.ending.get().is_none())
+    }
+
     /// Which devices are connected, and by which of their log-ins.
     #[must_use]
     pub fn sessions(&self) -> Vec<Session> {

@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use chat_core::id::WorkspaceId;
+use chat_core::id::{AccountId, WorkspaceId};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +40,8 @@ use crate::limits::Limits;
 use crate::limits::local::LocalLimits;
 use crate::limits::redis::RedisLimits;
 use crate::metrics::Metrics;
+use crate::push::courier::{self, News};
+use crate::push::{BadPush, Pushers};
 use crate::registry::{Ending, Registry};
 use crate::server::{self, Server};
 use crate::service::Services;
@@ -83,6 +86,9 @@ pub enum StartError {
     /// The certificate.
     #[error("TLS cannot be used: {0}")]
     Tls(#[from] TlsError),
+    /// Who wakes devices.
+    #[error(transparent)]
+    Push(#[from] BadPush),
     /// The place for blobs.
     #[error(transparent)]
     Blobs(#[from] BadS3),
@@ -172,7 +178,7 @@ impl Relay {
         let refused = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let (services, inbox) = services(&config, address, ports, clock).await?;
+        let (services, inbox, news) = services(&config, address, ports, clock).await?;
         let services = Arc::new(services);
         let app = App {
             services: services.clone(),
@@ -200,6 +206,10 @@ impl Relay {
             tokio::spawn(async move { cursors.acknowledgements.run().await }),
             tokio::spawn(janitor::run(services.clone())),
         ];
+        if let Some(news) = news {
+            tasks.push(tokio::spawn(courier::gather(services.clone(), news)));
+            tasks.push(tokio::spawn(courier::run(services.clone())));
+        }
         if let Some(certificates) = &certificates {
             tasks.push(tokio::spawn(watch(certificates.clone(), services.clone())));
         }
@@ -253,6 +263,24 @@ impl Relay {
     /// [`StorageError`].
     pub async fn sweep(&self) -> Result<usize, StorageError> {
         janitor::sweep(&self.services).await
+    }
+
+    /// Takes at once the wake-ups that are due where they belong; returns how many devices were woken.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn deliver_wake_ups(&self) -> Result<usize, StorageError> {
+        courier::deliver(&self.services).await
+    }
+
+    /// How many wake-ups wait, and how many were given up.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn wake_ups_waiting(&self) -> Result<(u64, u64), StorageError> {
+        self.services.storage.wake_ups_waiting().await
     }
 
     /// Deletes at once the blobs that are due; returns how many.
@@ -342,12 +370,15 @@ impl Drop for Relay {
     }
 }
 
+/// Where the courier hears of messages.
+type Arriving = mpsc::Receiver<Arc<[AccountId]>>;
+
 async fn services(
     config: &Config,
     address: SocketAddr,
     ports: Ports,
     clock: Arc<dyn Clock>,
-) -> Result<(Services, Inbox), StartError> {
+) -> Result<(Services, Inbox, Option<Arriving>), StartError> {
     let Ports { storage, bus, inbox, limits, node } = ports;
     let opaque = storage.secret("opaque", &Opaque::generate()).await?;
     let ring = storage.secret("token-keys", &random::bytes::<SECRET_BYTES>()).await?;
@@ -358,6 +389,14 @@ async fn services(
     let origins = origins(config, address);
     let issuer = origins.first().cloned().unwrap_or_default();
     let metrics = Arc::new(Metrics::default());
+    let pushers = Pushers::open(&config.push)?;
+    let (news, arriving) = match pushers.is_empty() {
+        true => (News::default(), None),
+        false => {
+            let (news, arriving) = News::channel();
+            (news, Some(arriving))
+        }
+    };
     let services = Services {
         opaque: Opaque::from_bytes(&opaque).map_err(|_| StartError::Secrets)?,
         tokens: Tokens::new(KeyRing::new(ring, epoch), issuer),
@@ -365,11 +404,13 @@ async fn services(
         audit_kept: config.audit_kept,
         audit: Audit::start(storage.clone(), clock.clone(), node),
         limits,
+        pushers,
+        web_hooks: config.push.web_hooks,
         depot: Depot::open(&config.blobs, &config.data)?,
         rates: config.rates,
         directory: Directory::over(storage.clone()),
         registry: Registry::with_cap(config.caps.connections_an_account),
-        writers: Writers::start(&storage, &bus, &clock, &metrics),
+        writers: Writers::start(&storage, &bus, &clock, &metrics, &news),
         acknowledgements: Acknowledgements::over(storage.clone()),
         storage,
         bus,
@@ -380,7 +421,7 @@ async fn services(
         epoch,
         metrics,
     };
-    Ok((services, inbox))
+    Ok((services, inbox, arriving))
 }
 
 /// The URLs that clients may know the relay by; the first is the one it calls itself.

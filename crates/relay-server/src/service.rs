@@ -6,6 +6,7 @@
 //! | enrol, replace devices and keys | [`enrol`], [`devices`], [`keyring`], [`prekeys`] |
 //! | look somebody up | [`accounts`] |
 //! | begin a conversation, change its members, read it | [`membership`], [`read`] |
+//! | wake devices | [`push`] |
 //! | keep a backup of history | [`backup`] |
 //! | take in, hand out and delete blobs | [`blobs`] |
 //! | send, acknowledge, tell what was read, type | [`send`], [`receipts`], [`typing`] |
@@ -23,6 +24,7 @@ pub mod keyring;
 pub mod login;
 pub mod membership;
 pub mod prekeys;
+pub mod push;
 pub mod read;
 pub mod receipts;
 pub mod register;
@@ -51,6 +53,8 @@ use crate::config::Rates;
 use crate::directory::Directory;
 use crate::limits::{Class, Limits, Subject};
 use crate::metrics::Metrics;
+use crate::push::Pushers;
+use crate::push::guard::Reach;
 use crate::registry::Registry;
 use crate::storage::{FamilyId, Storage, StorageError};
 use crate::writer::Writers;
@@ -84,6 +88,10 @@ pub struct Services {
     pub rates: Rates,
     /// Where the bytes of blobs are.
     pub depot: Depot,
+    /// Who wakes devices.
+    pub pushers: Pushers,
+    /// Where web hooks may lead, if there are any.
+    pub web_hooks: Option<Reach>,
     /// What is asked for with every message, remembered.
     pub directory: Directory,
     /// Who is connected here.

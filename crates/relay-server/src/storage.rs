@@ -25,6 +25,7 @@ pub mod blobs;
 mod conformance;
 mod error;
 pub mod postgres;
+pub mod push;
 mod records;
 mod row;
 pub mod sqlite;
@@ -51,6 +52,7 @@ use crate::audit::{AuditRecord, Chained};
 pub use backup::BackupStorage;
 pub use blobs::{BlobStorage, Piece, Placed, Reservation, Room, StoredBlob};
 pub use error::StorageError;
+pub use push::{PushStorage, WakeUp};
 pub use records::{
     Acknowledgement, ActiveDevices, AppendError, Appended, AuditEnds, Backlog, Conversation,
     DeviceState, DevicesReplaced, Expired, FamilyId, Freshness, LoginRecord, NewAccount,
@@ -62,7 +64,9 @@ pub const READ_BYTES_MAX: usize = 1024 * 1024;
 
 /// The relay's durable state.
 #[async_trait]
-pub trait Storage: BlobStorage + BackupStorage + std::fmt::Debug + Send + Sync + 'static {
+pub trait Storage:
+    BlobStorage + BackupStorage + PushStorage + std::fmt::Debug + Send + Sync + 'static
+{
     // ── the store itself ────────────────────────────────────────────────────────────────────────
 
     /// Asks the backend whether it is there.

@@ -50,7 +50,7 @@ use crate::bus::NodeId;
 use crate::bus::local::LocalHub;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
-    BlobConfig, BlobLimits, BlobStore, Caps, Config, Database, Network, Rates, Tls,
+    BlobConfig, BlobLimits, BlobStore, Caps, Config, Database, Network, PushConfig, Rates, Tls,
 };
 use crate::limits::local::LocalLimits;
 use crate::relay::{Ports, Relay};
@@ -99,6 +99,7 @@ pub struct TestRelayBuilder {
     tls: Option<Tls>,
     wired: bool,
     blobs: BlobConfig,
+    push: PushConfig,
 }
 
 impl TestRelay {
@@ -129,6 +130,7 @@ impl TestRelay {
             tls: None,
             wired: false,
             blobs: BlobConfig::DEFAULT,
+            push: PushConfig::default(),
         }
     }
 
@@ -270,6 +272,13 @@ impl TestRelayBuilder {
         self
     }
 
+    /// With somebody who wakes devices.
+    #[must_use]
+    pub fn push(mut self, push: PushConfig) -> Self {
+        self.push = push;
+        self
+    }
+
     /// With other limits to blobs.
     #[must_use]
     pub fn blob_limits(mut self, limits: BlobLimits) -> Self {
@@ -305,6 +314,7 @@ impl TestRelayBuilder {
         config.web_origins = self.web_origins;
         config.tls = self.tls;
         config.blobs = self.blobs;
+        config.push = self.push;
         if let Some(url) = self.postgres {
             config.database = Database::Postgres(url);
         }

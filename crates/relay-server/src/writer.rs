@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 use crate::bus::{Bus, BusEvent, INLINE_BYTES_MAX, Record};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::push::courier::News;
 use crate::storage::{AppendError, Appended, Freshness, NewMessage, Storage, StorageError};
 
 const LANES: usize = 2;
@@ -81,6 +82,7 @@ impl Writers {
         bus: &Arc<dyn Bus>,
         clock: &Arc<dyn Clock>,
         metrics: &Arc<Metrics>,
+        news: &News,
     ) -> Self {
         let mut lanes = Vec::new();
         let mut tasks = Vec::new();
@@ -94,7 +96,7 @@ impl Writers {
                 publish,
             };
             tasks.push(tokio::spawn(writer.run(jobs)));
-            tasks.push(tokio::spawn(publisher(bus.clone(), committed)));
+            tasks.push(tokio::spawn(publisher(bus.clone(), news.clone(), committed)));
             lanes.push(lane);
         }
         Self { lanes: std::sync::RwLock::new(lanes), tasks: Mutex::new(tasks) }
@@ -240,7 +242,7 @@ pub(crate) fn size(envelope: &Envelope) -> usize {
     envelope.payload.len() + envelope.header.len() + wraps + 64
 }
 
-async fn publisher(bus: Arc<dyn Bus>, mut committed: mpsc::Receiver<Committed>) {
+async fn publisher(bus: Arc<dyn Bus>, news: News, mut committed: mpsc::Receiver<Committed>) {
     while let Some(Committed { message, recipients, appended }) = committed.recv().await {
         let conversation = message.header.conversation;
         let record = (size(&message.envelope) <= INLINE_BYTES_MAX).then(|| {
@@ -249,5 +251,6 @@ async fn publisher(bus: Arc<dyn Bus>, mut committed: mpsc::Receiver<Committed>) 
         });
         let event = BusEvent::Message { conversation, sequence: appended.sequence, record };
         bus.publish(&recipients, event);
+        news.tell(&recipients);
     }
 }

@@ -48,3 +48,23 @@ CREATE TABLE backup_heads (
     last    BIGINT NOT NULL,
     head    BYTEA  NOT NULL
 );
+
+-- Where devices can be woken.
+CREATE TABLE push_targets (
+    account BYTEA NOT NULL,
+    device  BYTEA NOT NULL,
+    target  TEXT NOT NULL, -- PushTarget, as JSON
+    PRIMARY KEY (account, device)
+);
+
+-- Wake-ups that are still to be delivered, at most one a device.
+CREATE TABLE push_queue (
+    account  BYTEA NOT NULL,
+    device   BYTEA NOT NULL,
+    number   BIGINT NOT NULL, -- rises with each message that it stands for
+    due_at   BIGINT NOT NULL, -- when it is tried next; while it is tried, when somebody else may
+    attempts BIGINT NOT NULL,
+    is_dead  BIGINT NOT NULL, -- tried too often; stays until the next message
+    PRIMARY KEY (account, device)
+);
+CREATE INDEX push_queue_due_at ON push_queue (due_at) WHERE is_dead = 0;

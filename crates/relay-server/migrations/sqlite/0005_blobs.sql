@@ -48,3 +48,23 @@ CREATE TABLE backup_heads (
     last    INTEGER NOT NULL,
     head    BLOB   NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Where devices can be woken.
+CREATE TABLE push_targets (
+    account BLOB NOT NULL,
+    device  BLOB NOT NULL,
+    target  TEXT NOT NULL, -- PushTarget, as JSON
+    PRIMARY KEY (account, device)
+) STRICT, WITHOUT ROWID;
+
+-- Wake-ups that are still to be delivered, at most one a device.
+CREATE TABLE push_queue (
+    account  BLOB NOT NULL,
+    device   BLOB NOT NULL,
+    number   INTEGER NOT NULL, -- rises with each message that it stands for
+    due_at   INTEGER NOT NULL, -- when it is tried next; while it is tried, when somebody else may
+    attempts INTEGER NOT NULL,
+    is_dead  INTEGER NOT NULL, -- tried too often; stays until the next message
+    PRIMARY KEY (account, device)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX push_queue_due_at ON push_queue (due_at) WHERE is_dead = 0;

@@ -35,6 +35,10 @@ pub enum AuditEvent {
     KeyringReplaced,
     /// An account's backup of history was begun, begun anew, shortened, or sealed again.
     BackupReplaced,
+    /// A device is to be woken elsewhere, or not any more.
+    PushTargetSet,
+    /// A push service does not know a device any more.
+    PushTargetDropped,
     /// The keys of access tokens have changed.
     TokenKeysRotated,
     /// A conversation was begun.
@@ -70,6 +74,8 @@ impl AuditEvent {
             Self::EnvelopeKeysRotated => "envelope_keys_rotated",
             Self::KeyringReplaced => "keyring_replaced",
             Self::BackupReplaced => "backup_replaced",
+            Self::PushTargetSet => "push_target_set",
+            Self::PushTargetDropped => "push_target_dropped",
             Self::TokenKeysRotated => "token_keys_rotated",
             Self::ConversationCreated => "conversation_created",
             Self::MembershipChanged => "membership_changed",

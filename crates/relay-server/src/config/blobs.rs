@@ -132,13 +132,13 @@ pub(super) fn store(text: &str) -> Result<BlobStore, &'static str> {
     }
 }
 
-/// Reads `blobs.s3_endpoint`.
+/// Reads `blobs.s3_endpoint`, and servers of push.
 pub(super) fn s3_endpoint(text: &str) -> Result<String, &'static str> {
     let is_url = text.starts_with("https://") || text.starts_with("http://");
     if is_url && !text.contains(['@', '?', '#', ' ']) {
         Ok(text.trim_end_matches('/').to_owned())
     } else {
-        Err("a URL like https://s3.example")
+        Err("a URL like https://server.example")
     }
 }
 

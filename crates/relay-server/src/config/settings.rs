@@ -5,7 +5,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{A_DAY, BlobConfig, BlobStore, Config, Database, Network, Tls, TlsVersion, blobs};
+use super::{
+    A_DAY, BlobConfig, BlobStore, Config, Database, Network, PushConfig, Tls, TlsVersion, blobs,
+    push,
+};
 
 /// Every setting: its key in a file, and what it is when nobody says.
 pub const KEYS: &[(&str, &str)] = &[
@@ -28,6 +31,14 @@ pub const KEYS: &[(&str, &str)] = &[
     ("blobs.mebibytes_a_blob", "100"),
     ("blobs.mebibytes_an_account", "1024"),
     ("blobs.mebibytes_a_workspace", "none: as many as its accounts may have"),
+    ("push.web_hooks", "none; or public, or anywhere"),
+    ("push.fcm_key", "none: no FCM"),
+    ("push.fcm_server", "https://fcm.googleapis.com"),
+    ("push.apns_key", "none: no APNs"),
+    ("push.apns_key_id", "none: no APNs"),
+    ("push.apns_team_id", "none: no APNs"),
+    ("push.apns_topic", "none: no APNs"),
+    ("push.apns_server", "https://api.push.apple.com"),
     ("limits.messages_a_minute", "60 an account"),
     ("limits.typing_a_minute", "60 an account in each conversation"),
     ("limits.connections_a_minute", "5 a device"),
@@ -150,6 +161,7 @@ impl Settings {
             config.audit_kept = A_DAY * days;
         }
         config.blobs = self.take_blobs();
+        config.push = self.take_push();
         self.take_counts(config.rates.named_mut());
         self.take_counts(config.caps.named_mut());
         self.check_together(&config);
@@ -193,6 +205,23 @@ impl Settings {
         }
         limits.mebibytes_a_workspace = self.take("blobs.mebibytes_a_workspace", count);
         config
+    }
+
+    fn take_push(&mut self) -> PushConfig {
+        let said = push::Said {
+            web_hooks: self.take("push.web_hooks", push::reach),
+            fcm_key: self.take("push.fcm_key", file),
+            fcm_server: self.take("push.fcm_server", blobs::s3_endpoint),
+            apns_key: self.take("push.apns_key", file),
+            apns_key_id: self.take("push.apns_key_id", push::word),
+            apns_team_id: self.take("push.apns_team_id", push::word),
+            apns_topic: self.take("push.apns_topic", push::word),
+            apns_server: self.take("push.apns_server", blobs::s3_endpoint),
+        };
+        said.check().unwrap_or_else(|missing| {
+            self.problems.push(missing.to_owned());
+            PushConfig::default()
+        })
     }
 
     fn take_tls(&mut self) -> Option<Tls> {

@@ -33,6 +33,8 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("conversations::append", "Appends a signed entry to the membership log."),
     ("conversations::messages", "Gives what the conversation's log holds, a page at a time."),
     ("conversations::receipts", "Gives each device's furthest receipts."),
+    ("push::set", "Says where the device is woken when it is not connected."),
+    ("push::clear", "Says that it is woken no more."),
     ("backup::head", "Gives the sealed head of the account's backup."),
     ("backup::put", "Replaces the head by the next one; its new segments are blobs."),
     ("backup::segments", "Tells which blobs are the backup's segments, newest first."),

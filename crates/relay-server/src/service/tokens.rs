@@ -99,6 +99,7 @@ async fn is_signed(
 /// [`RejectCode::Unavailable`].
 pub async fn log_out(services: &Services, caller: Caller) -> Result<(), Reject> {
     services.storage.revoke_family(caller.family).await?;
+    services.storage.set_push_target(caller.address, None).await?;
     services.audit.note(Note::done(AuditEvent::LoggedOut).by(caller.address));
     disconnect(services, Session { address: caller.address, family: caller.family });
     Ok(())

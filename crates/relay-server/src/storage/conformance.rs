@@ -13,6 +13,7 @@ pub(super) mod login;
 pub(super) mod messages;
 pub(super) mod people;
 pub(super) mod prekeys;
+pub(super) mod pushes;
 pub(super) mod reading;
 
 /// Makes a test of each sentence, on stores that `$with_store` brings.
@@ -79,6 +80,15 @@ macro_rules! suite {
                 a_resend_is_known_although_its_blob_is_gone,
                 two_who_let_go_at_once_leave_nothing,
                 an_account_keeps_what_is_on_its_list,
+            }
+            pushes {
+                many_messages_are_one_wake_up,
+                a_lease_is_one_nodes_until_it_ends,
+                of_many_nodes_each_gets_other_wake_ups,
+                mail_that_comes_while_one_is_woken_is_not_forgotten,
+                what_failed_too_often_waits_for_the_next_message,
+                a_target_goes_with_its_word_or_its_device,
+                devices_with_a_target_come_in_pages,
             }
             prekeys {
                 each_one_time_prekey_goes_out_once,

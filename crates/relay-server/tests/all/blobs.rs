@@ -371,7 +371,7 @@ async fn people(relay: &TestRelay) -> [Person; 2] {
     [Person::register(relay, "alice").await, Person::register(relay, "bob").await]
 }
 
-async fn create(person: &Person, bytes: usize) -> Result<BlobCreated, Reject> {
+pub async fn create(person: &Person, bytes: usize) -> Result<BlobCreated, Reject> {
     person.post("/v1/blobs", &NewBlob { bytes: bytes as u64 }).await
 }
 
@@ -386,7 +386,7 @@ async fn uploaded(person: &Person, bytes: &[u8]) -> BlobId {
     blob
 }
 
-async fn put(
+pub async fn put(
     person: &Person,
     blob: BlobId,
     offset: usize,
@@ -404,7 +404,7 @@ fn ask(person: &Person, blob: BlobId) -> RequestBuilder {
     request(person, Method::GET, &blob.to_string())
 }
 
-async fn get(person: &Person, blob: BlobId, range: Option<&str>) -> (StatusCode, Vec<u8>) {
+pub async fn get(person: &Person, blob: BlobId, range: Option<&str>) -> (StatusCode, Vec<u8>) {
     let mut request = ask(person, blob);
     if let Some(range) = range {
         request = request.header("range", range);
@@ -422,7 +422,7 @@ fn request(person: &Person, method: Method, rest: &str) -> RequestBuilder {
     reqwest::Client::new().request(method, url).bearer_auth(&person.tokens.access)
 }
 
-fn content(length: usize) -> Vec<u8> {
+pub fn content(length: usize) -> Vec<u8> {
     (0..length).map(|place| u8::try_from((place / 7 + place * 31) % 251).unwrap()).collect()
 }
 

@@ -20,6 +20,7 @@ mod matrix;
 mod messages;
 mod nodes;
 mod people;
+mod push;
 mod raw;
 mod rfc6455;
 mod socket;

@@ -8,7 +8,7 @@ use chat_core::api::account::OwnAccount;
 use chat_core::membership::Change;
 use chat_core::reject::RejectCode;
 use relay_server::bus::local::LocalHub;
-use relay_server::config::Rates;
+use relay_server::config::{BlobStore, Rates};
 use relay_server::random;
 use relay_server::storage::Storage;
 use relay_server::storage::sqlite::Store;
@@ -16,6 +16,7 @@ use relay_server::testing::TestRelay;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 
+use crate::blobs;
 use crate::people::{Person, Rest};
 use crate::socket::Socket;
 
@@ -203,6 +204,48 @@ async fn a_limit_holds_for_all_nodes_together(pair: Pair) {
     assert!((5..A_MINUTE - 5).contains(&more), "{more}");
 }
 
+async fn an_upload_goes_on_at_the_other_node(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let (alice, bob) = (Person::register(here, "alice").await, person(there, here, "bob").await);
+    let elsewhere = Person { rest: Rest::at(there), ..Person::clone(&alice) };
+    let bytes = blobs::content(300_000);
+    let blob = blobs::create(&alice, bytes.len()).await.unwrap().blob;
+
+    blobs::put(&alice, blob, 0, &bytes[..200_000]).await.unwrap();
+    blobs::put(&elsewhere, blob, 150_000, &bytes[150_000..250_000]).await.unwrap();
+    let done = blobs::put(&alice, blob, 250_000, &bytes[250_000..]).await.unwrap();
+
+    assert_eq!(done.offset, done.bytes);
+    let (status, answered) = blobs::get(&bob, blob, None).await;
+    assert_eq!(status, 200);
+    assert!(answered == bytes, "the bytes are not those that were uploaded");
+}
+
+/// A device that sends a piece again because it heard nothing, while the first is still on its way.
+async fn uploads_of_one_blob_at_both_nodes_leave_one_of_them(pair: Pair) {
+    let Pair { here, there } = &pair;
+    let alice = Person::register(here, "alice").await;
+    let elsewhere = Person { rest: Rest::at(there), ..Person::clone(&alice) };
+    let [old, new] = [vec![1; 200_000], vec![2; 200_000]];
+    let blob = blobs::create(&alice, 400_000).await.unwrap().blob;
+
+    for start in [0, 200_000] {
+        let (one, other) = tokio::join!(
+            blobs::put(&alice, blob, start, &old),
+            blobs::put(&elsewhere, blob, start, &new),
+        );
+        let placed = [one, other].into_iter().flatten().map(|it| it.offset).collect::<Vec<_>>();
+        assert!(placed.iter().all(|offset| *offset == start as u64 + 200_000), "{placed:?}");
+        assert!(!placed.is_empty());
+    }
+
+    let (_, answered) = blobs::get(&alice, blob, None).await;
+    for half in answered.chunks(200_000) {
+        assert!(half == old || half == new, "two uploads were mixed");
+    }
+    assert_eq!(answered.len(), 400_000);
+}
+
 /// Two nodes, and what they stand on.
 struct Pair {
     here: TestRelay,
@@ -221,11 +264,16 @@ async fn on_sqlite(between: Between, test: impl AsyncFnOnce(Pair)) {
     let store: Arc<dyn Storage> = Arc::new(store);
     let hub = LocalHub::default();
     let other = if between == Between::TheBus { hub.clone() } else { LocalHub::default() };
-    let node = |hub| TestRelay::builder().sharing(&hub, store.clone()).origin(ORIGIN).start();
+    let blobs = || BlobStore::Disk(folder.path().join("blobs"));
+    let node = |hub| {
+        let node = TestRelay::builder().sharing(&hub, store.clone());
+        node.blob_store(blobs()).origin(ORIGIN).start()
+    };
     test(Pair { here: node(hub).await, there: node(other).await }).await;
 }
 
 async fn on_postgres(between: Between, test: impl AsyncFnOnce(Pair)) {
+    let folder = TempDir::new().unwrap();
     let server = service("SEALWIRE_TEST_POSTGRES");
     let name = format!("sealwire_{:016x}", u64::from_le_bytes(random::bytes()));
     let mut administrator = PgConnection::connect(&server).await.unwrap();
@@ -234,7 +282,9 @@ async fn on_postgres(between: Between, test: impl AsyncFnOnce(Pair)) {
     let url = format!("{base}/{name}");
     let node = || {
         let rates = Rates { messages_a_minute: A_MINUTE, ..Rates::GENEROUS };
-        let node = TestRelay::builder().postgres(&url).origin(ORIGIN).rates(rates);
+        let blobs = BlobStore::Disk(folder.path().join("blobs"));
+        let node =
+            TestRelay::builder().postgres(&url).blob_store(blobs).origin(ORIGIN).rates(rates);
         match between {
             Between::TheBus => node.redis(service("SEALWIRE_TEST_REDIS")),
             Between::Nothing => node,
@@ -278,6 +328,8 @@ mod with_a_bus {
         a_newer_connection_on_another_node_displaces_the_older,
         who_logs_out_on_one_node_is_cut_off_on_the_other,
         a_log_in_may_begin_on_one_node_and_end_on_the_other,
+        an_upload_goes_on_at_the_other_node,
+        uploads_of_one_blob_at_both_nodes_leave_one_of_them,
     }
 }
 

@@ -189,6 +189,8 @@ async fn remove(
         "DELETE FROM prekey_sets WHERE account = $1 AND device = $2",
         "DELETE FROM one_time_prekeys WHERE account = $1 AND device = $2",
         "DELETE FROM cursors WHERE account = $1 AND device = $2",
+        "DELETE FROM push_targets WHERE account = $1 AND device = $2",
+        "DELETE FROM push_queue WHERE account = $1 AND device = $2",
     ] {
         query(sql)
             .bind(address.account.as_bytes().as_slice())

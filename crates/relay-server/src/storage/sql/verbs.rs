@@ -22,6 +22,7 @@ mod login;
 mod messages;
 mod naming;
 mod prekeys;
+mod pushes;
 mod receipts;
 
 use std::time::Duration;

@@ -82,6 +82,8 @@ pub fn rows() -> Vec<Row> {
         ),
         row("GET /v1/conversations/{conversation}/messages", Reader, Ok(())),
         row("GET /v1/conversations/{conversation}/receipts", Member, Ok(())),
+        empty("PUT /v1/devices/self/push", Device, Err(Malformed)),
+        row("DELETE /v1/devices/self/push", Device, Ok(())),
         row("GET /v1/account/backup", Device, Err(NotFound)),
         empty("PUT /v1/account/backup", Device, Err(Malformed)),
         row("GET /v1/account/backup/segments", Device, Ok(())),
