@@ -5,6 +5,8 @@
 //!  drain:  not ready ▸ stop accepting ▸ tell clients when to return ▸ writers ▸ cursors ▸ bus ▸ store
 //! ```
 
+mod at_once;
+
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -263,46 +265,6 @@ impl Relay {
     /// [`StorageError`].
     pub async fn sweep(&self) -> Result<usize, StorageError> {
         janitor::sweep(&self.services).await
-    }
-
-    /// Takes at once the wake-ups that are due where they belong; returns how many devices were woken.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError`].
-    pub async fn deliver_wake_ups(&self) -> Result<usize, StorageError> {
-        courier::deliver(&self.services).await
-    }
-
-    /// How many wake-ups wait, and how many were given up.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError`].
-    pub async fn wake_ups_waiting(&self) -> Result<(u64, u64), StorageError> {
-        self.services.storage.wake_ups_waiting().await
-    }
-
-    /// Deletes at once the blobs that are due; returns how many.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError`].
-    pub async fn collect_blobs(&self) -> Result<u64, StorageError> {
-        janitor::blobs::collect(&self.services).await
-    }
-
-    /// Deletes at once all objects that no row knows; returns how many.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError`](crate::blobs::BlobError).
-    pub async fn sweep_orphans(&self) -> Result<usize, crate::blobs::BlobError> {
-        let mut swept = 0;
-        for shard in 0..=u8::MAX {
-            swept += janitor::blobs::sweep_orphans(&self.services, shard).await?;
-        }
-        Ok(swept)
     }
 
     /// Looks at once, as it does now and then, whether connected devices have missed something.
