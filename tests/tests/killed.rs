@@ -12,7 +12,7 @@
 //! so two messages with one key have one sealed header, see `docs/protocol/ratchet.md` §4; likewise
 //! the sealed number of a sender chain. What goes out is written down before the network has it.
 //!
-//! The moments are seeded: after some lines, and then a few milliseconds into whatever is next.
+//! The moments are seeded: after some traffic, and then a few milliseconds into whatever is next.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -37,14 +37,16 @@ use tokio::sync::mpsc;
 
 use self::journal::Journal;
 use self::wire::Wire;
-use crate::people::{CHEAP, PASSWORD, texts_of_all, within};
+use crate::people::{CHEAP, PASSWORD, texts_of_all};
 
 /// Built by cargo beside these tests.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_client-under-test");
 /// Kills of every run of the tests.
 const KILLS: usize = 20;
-/// Lines between two kills, at most.
-const LINES_MAX: usize = 60;
+/// Messages that a process has sent or seen when it is killed, at most.
+const TRAFFIC_MAX: usize = 10;
+/// Longer than anything takes that comes at all.
+const AT_MOST: Duration = Duration::from_secs(180);
 /// How far into what follows a kill may be, at most.
 const LINGER_MAX: Duration = Duration::from_millis(10);
 
@@ -88,19 +90,20 @@ impl Story {
                 .password_hardening(CHEAP)
         };
         let phone = builder().store(&store, StoreKey::from_bytes([7; 32]));
-        let phone = within(phone.register("alice", PASSWORD)).await.unwrap().client;
-        let bob = within(builder().in_memory().register("bob", PASSWORD)).await.unwrap().client;
-        let carol = within(builder().in_memory().register("carol", PASSWORD)).await.unwrap().client;
+        let phone = in_time(phone.register("alice", PASSWORD)).await.unwrap().client;
+        let bob = in_time(builder().in_memory().register("bob", PASSWORD)).await.unwrap().client;
+        let carol =
+            in_time(builder().in_memory().register("carol", PASSWORD)).await.unwrap().client;
         let direct = phone.direct("bob").await.unwrap().id();
         let group = phone.create_group("", &["bob", "carol"]).await.unwrap().id();
-        within(phone.flush()).await.unwrap();
+        in_time(phone.flush()).await.unwrap();
         phone.close().await.unwrap();
-        let laptop = within(builder().in_memory().login("alice", PASSWORD)).await.unwrap();
+        let laptop = in_time(builder().in_memory().login("alice", PASSWORD)).await.unwrap();
         let others = vec![laptop, bob, carol];
         let (report, seen) = mpsc::unbounded_channel();
         for (number, client) in others.iter().enumerate() {
             let (mut events, report) = (client.events(), report.clone());
-            within(client.sync()).await.unwrap();
+            in_time(client.sync()).await.unwrap();
             tokio::spawn(async move {
                 while let Some(event) = events.next().await {
                     if report.send((number, event)).is_err() {
@@ -135,15 +138,15 @@ impl Story {
                 false => None,
             };
             let (lines, linger) = (
-                self.rng.random_range(1..=LINES_MAX),
+                self.rng.random_range(1..=TRAFFIC_MAX),
                 self.rng.random_range(Duration::ZERO..LINGER_MAX),
             );
             self.others_speak(kill).await;
-            within(app.writes(lines)).await;
+            in_time(app.writes(lines)).await;
             let _ = tokio::time::timeout(linger, app.writes(usize::MAX)).await;
             app.kill().await;
             if let Some(extension) = &mut extension {
-                within(extension.writes(1)).await;
+                in_time(extension.writes(1)).await;
                 extension.kill().await;
             }
         }
@@ -172,7 +175,7 @@ impl Story {
     async fn others_speak(&mut self, kill: usize) {
         for (who, place) in [(1, 0), (1, 1), (2, 1)] {
             let (text, place) = (format!("{}:{kill}", self.names[who]), self.places[place]);
-            let conversation = within(self.knows(who, place)).await;
+            let conversation = in_time(self.knows(who, place)).await;
             conversation.send(&*text).await.unwrap();
             self.said.entry(place).or_default().push((who, text));
         }
@@ -208,17 +211,17 @@ impl Story {
             .clock(Arc::new(Impatient(SystemClock)))
             .sessions_a_message_max(self.sessions)
             .store(self.store(), StoreKey::from_bytes([7; 32]));
-        let phone = within(phone.open()).await.unwrap();
+        let phone = in_time(phone.open()).await.unwrap();
         let mut events = phone.events();
         for place in self.places {
             phone.conversation(place).await.unwrap().send("last:0").await.unwrap();
         }
         for other in &self.others {
-            within(other.flush()).await.unwrap();
+            in_time(other.flush()).await.unwrap();
         }
-        within(phone.flush()).await.unwrap();
-        within(phone.sync()).await.unwrap();
-        within(self.everybody_has_the_last()).await;
+        in_time(phone.flush()).await.unwrap();
+        in_time(phone.sync()).await.unwrap();
+        in_time(self.everybody_has_the_last()).await;
         while let Some(event) = events.try_next() {
             assert!(!matches!(event, Event::Warning(_)), "seed {:#x}: {event:?}", self.seed);
         }
@@ -271,8 +274,13 @@ impl Story {
         }
         let (messages, again) = wire.count();
         eprintln!("seed {seed:#x}: {messages} messages on the wire, {again} of them again");
-        assert!(messages > self.journals.len(), "it was killed before it did anything");
+        assert!(messages * 2 >= self.journals.len(), "it was killed before it did anything");
     }
+}
+
+/// Fails a story that hangs; what has piled up at the end takes a while on a busy machine.
+async fn in_time<T>(story: impl Future<Output = T>) -> T {
+    tokio::time::timeout(AT_MOST, story).await.expect("the story hangs")
 }
 
 /// A process that is to be killed.

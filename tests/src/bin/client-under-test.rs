@@ -11,12 +11,13 @@
 //!            wire HEX             a frame with a message, before it is given to the network
 //! ```
 //!
-//! Each line is one `write`, which a killed process has done or not. Lines go to standard output
-//! too, without what they say, so that whoever kills knows how far it is.
+//! Each line is one `write`, which a killed process has done or not. For what was sent or seen a
+//! dot goes to standard output, so that whoever kills it knows that it is busy.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chat_core::codec::to_bytes;
@@ -28,7 +29,9 @@ use chat_sdk::{Client, Event, Status, StoreKey, SystemClock};
 use chat_tests::impatient::Impatient;
 
 /// How many of its own messages may wait for the relay.
-const AHEAD: usize = 8;
+const AHEAD: usize = 4;
+/// How long it waits to be told anything before it goes on talking.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -66,7 +69,12 @@ async fn talk(client: &Client, journal: &Journal, name: &str) -> Outcome {
             }
             number += 1;
         }
-        match events.next().await {
+        // What another process of the device has sent, it is told of, and not we.
+        let Ok(event) = tokio::time::timeout(PATIENCE, events.next()).await else {
+            waiting = waiting.saturating_sub(places.len());
+            continue;
+        };
+        match event {
             Some(Event::Message(message)) => {
                 let text = message.text().unwrap_or_default();
                 journal.note(&format!("saw {} {text}", message.conversation))?;
@@ -91,7 +99,8 @@ struct Journal(Arc<File>);
 impl Journal {
     fn note(&self, line: &str) -> std::io::Result<()> {
         (&*self.0).write_all(format!("{line}\n").as_bytes())?;
-        std::io::stdout().write_all(b".\n")
+        let is_traffic = ["wire ", "saw "].iter().any(|word| line.starts_with(word));
+        if is_traffic { std::io::stdout().write_all(b".\n") } else { Ok(()) }
     }
 }
 
