@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_core::limits::HEARTBEAT_EVERY;
 use chat_core::time::Timestamp;
-use chat_sdk::clock::{Clock, Wait};
+use chat_sdk::clock::{Clock, Steady, Wait};
 
 /// The longest pause between two attempts.
 const PAUSE_MAX: Duration = Duration::from_millis(20);
@@ -21,6 +21,14 @@ impl<C: Clock> Clock for Impatient<C> {
 
     fn wait_until(&self, at: Timestamp) -> Wait {
         self.0.wait_until(at)
+    }
+
+    fn steady(&self) -> Steady {
+        self.0.steady()
+    }
+
+    fn wait_for(&self, left: Duration) -> Wait {
+        self.0.wait_for(left)
     }
 
     fn pause(&self, duration: Duration) -> Wait {

@@ -76,7 +76,7 @@ impl Client {
         };
         if self.hub.context.store.write(write).await? {
             self.hub.emit(Event::Blocked { account });
-            self.hub.nudge.notify_one();
+            self.hub.settle();
         }
         Ok(())
     }

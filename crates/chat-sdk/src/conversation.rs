@@ -211,7 +211,7 @@ impl Conversation {
             receipts::seen(tx, &own, id, now)
         };
         self.hub.context.store.write(see).await?;
-        self.hub.nudge.notify_one();
+        self.hub.settle();
         Ok(())
     }
 

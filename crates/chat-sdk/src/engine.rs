@@ -236,6 +236,8 @@ impl Engine {
             Input::Done(Done::Published(outcome)) => {
                 self.publishing = false;
                 pass_over(outcome)?;
+                // Something may have been settled meanwhile.
+                self.publish();
             }
             Input::Done(Done::Aside(outcome)) => {
                 outcome?;
@@ -301,9 +303,10 @@ impl Engine {
 
     /// Tells our own devices what was settled here, and others who we are.
     fn publish(&mut self) {
-        if !self.resumed || std::mem::replace(&mut self.publishing, true) {
+        if !self.resumed || self.publishing || !self.hub.take_settled() {
             return;
         }
+        self.publishing = true;
         let hub = Arc::clone(&self.hub);
         self.jobs.spawn(async move {
             let told = settings::publish(&hub).await;
@@ -327,6 +330,9 @@ impl Engine {
     }
 
     async fn arm_scheduled(&mut self) {
+        if !self.hub.take_rescheduled() {
+            return;
+        }
         match self.hub.context.store.read(stored::next).await {
             Ok(next) => {
                 let clock = &self.hub.context.clock;

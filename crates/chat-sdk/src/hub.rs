@@ -3,6 +3,7 @@
 //! Callers change the store and nudge the engine; the engine and its jobs change the store and
 //! emit events. Neither waits for the other.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ pub(crate) struct Hub {
     pub(crate) progress: watch::Sender<u64>,
     /// Something in the store wants the engine's attention.
     pub(crate) nudge: Notify,
+    /// Whether something may have been settled here that nobody was told of.
+    settled: AtomicBool,
+    /// Whether something may be due at another time than the engine knows.
+    rescheduled: AtomicBool,
     /// What is being typed here.
     pub(crate) typing: Outgoing,
     /// Devices whose sessions grow old, as far as listeners were told.
@@ -48,6 +53,8 @@ impl Hub {
             caught_up: watch::Sender::new(false),
             progress: watch::Sender::new(0),
             nudge: Notify::new(),
+            settled: AtomicBool::new(true),
+            rescheduled: AtomicBool::new(true),
             typing: Outgoing::default(),
             warned: Mutex::default(),
             replenished_at: Mutex::default(),
@@ -103,6 +110,28 @@ impl Hub {
             *last = Some(now);
         }
         may
+    }
+
+    /// Notes that something was settled that others are to be told.
+    pub(crate) fn settle(&self) {
+        self.settled.store(true, Ordering::SeqCst);
+        self.nudge.notify_one();
+    }
+
+    /// Tells, once, whether something was settled.
+    pub(crate) fn take_settled(&self) -> bool {
+        self.settled.swap(false, Ordering::SeqCst)
+    }
+
+    /// Notes that something is to be said at another time.
+    pub(crate) fn reschedule(&self) {
+        self.rescheduled.store(true, Ordering::SeqCst);
+        self.nudge.notify_one();
+    }
+
+    /// Tells, once, whether something is to be said at another time.
+    pub(crate) fn take_rescheduled(&self) -> bool {
+        self.rescheduled.swap(false, Ordering::SeqCst)
     }
 
     /// Notes that the outbox has changed.

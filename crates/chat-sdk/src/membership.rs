@@ -119,7 +119,7 @@ async fn keep(hub: &Hub, id: ConversationId, entries: Vec<SignedEntry>) -> Resul
     let extended = hub.context.store.write(write).await?;
     if extended.is_own {
         // Nothing to look at; but there may be something to read in it.
-        hub.nudge.notify_one();
+        hub.settle();
         return Ok(());
     }
     if extended.is_new {

@@ -54,7 +54,7 @@ impl Client {
             settings::set_raw(tx, &own, Name::Profile, &[], &body)
         };
         self.hub.context.store.write(write).await?;
-        self.hub.nudge.notify_one();
+        self.hub.settle();
         Ok(())
     }
 

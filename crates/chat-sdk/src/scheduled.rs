@@ -69,7 +69,7 @@ impl Conversation {
             scheduled::insert(tx, &row)
         };
         self.hub.context.store.write(insert).await?;
-        self.hub.nudge.notify_one();
+        self.hub.reschedule();
         Ok(message)
     }
 
@@ -94,7 +94,7 @@ impl Conversation {
         let id = self.id;
         let again = move |tx: &Transaction<'_>| scheduled::reschedule(tx, id, message, at);
         let was_there = self.hub.context.store.write(again).await?;
-        self.hub.nudge.notify_one();
+        self.hub.reschedule();
         Ok(was_there)
     }
 
@@ -130,7 +130,10 @@ pub(crate) async fn release(hub: &Hub) -> Result<()> {
     loop {
         let now = hub.now();
         let due = hub.context.store.read(move |tx| scheduled::due(tx, now)).await?;
-        let Some(due) = due else { return Ok(()) };
+        let Some(due) = due else {
+            hub.reschedule();
+            return Ok(());
+        };
         let (conversation, message) = (due.conversation, due.message);
         let status = match say(hub, due).await {
             Ok(()) => Status::Queued,
@@ -142,7 +145,7 @@ pub(crate) async fn release(hub: &Hub) -> Result<()> {
             Err(error) => return Err(error),
         };
         hub.emit(Event::Status { conversation, message, status });
-        hub.nudge.notify_one();
+        hub.reschedule();
     }
 }
 

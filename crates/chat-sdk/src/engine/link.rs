@@ -57,6 +57,8 @@ impl Engine {
             self.write(frame)?;
         }
         self.resumed = true;
+        // What could not be told over the last connection is told over this one.
+        self.hub.settle();
         self.failures = 0;
         self.note_caught_up();
         self.look_around().await

@@ -170,7 +170,7 @@ impl Conversation {
             set(tx, &own, name, id.as_bytes(), &value).map(drop)
         };
         self.hub.context.store.write(write).await?;
-        self.hub.nudge.notify_one();
+        self.hub.settle();
         Ok(())
     }
 

@@ -61,7 +61,7 @@ impl Client {
             set(tx, &own, Name::Discreet, &[], &discreet).map(drop)
         };
         self.hub.context.store.write(write).await?;
-        self.hub.nudge.notify_one();
+        self.hub.settle();
         Ok(())
     }
 }
