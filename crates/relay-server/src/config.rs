@@ -13,6 +13,7 @@
 
 mod blobs;
 mod network;
+mod operating;
 mod push;
 mod settings;
 
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 pub use blobs::{BlobConfig, BlobLimits, BlobStore, S3Place};
 pub use network::{Network, NoNetwork};
+pub use operating::{Migrate, Operating, Timeouts};
 pub use push::{ApnsConfig, FcmConfig, PushConfig};
 pub use settings::{KEYS, Problems, Settings};
 
@@ -239,6 +241,8 @@ pub struct Config {
     pub blobs: BlobConfig,
     /// Who wakes devices.
     pub push: PushConfig,
+    /// How the node is operated.
+    pub operating: Operating,
 }
 
 impl Config {
@@ -261,6 +265,7 @@ impl Config {
             audit_kept: A_DAY * 365,
             blobs: BlobConfig::DEFAULT,
             push: PushConfig::default(),
+            operating: Operating::DEFAULT,
         }
     }
 }
@@ -278,6 +283,9 @@ impl fmt::Display for Config {
                 writeln!(f, "{key} = {}", text(&value))?;
             }
         }
+        writeln!(f, "migrate = {}", text(&self.operating.migrate.to_string()))?;
+        writeln!(f, "database_connections = {}", self.operating.database_connections)?;
+        writeln!(f, "return_within_seconds = {}", self.operating.return_within_seconds)?;
         if let Some(origin) = &self.origin {
             writeln!(f, "origin = {}", text(origin))?;
         }
@@ -298,6 +306,9 @@ impl fmt::Display for Config {
         writeln!(f, "\n[audit]")?;
         writeln!(f, "keep_days = {}", self.audit_kept.as_secs() / A_DAY.as_secs())?;
         write!(f, "{}{}", self.blobs, self.push)?;
+        writeln!(f, "\n[timeouts]")?;
+        let timeouts = self.operating.timeouts.named();
+        timeouts.iter().try_for_each(|(name, seconds)| writeln!(f, "{name} = {seconds}"))?;
         writeln!(f, "\n[limits]")?;
         self.rates
             .named()

@@ -28,6 +28,7 @@ use chat_core::limits::{AUTHENTICATE_WITHIN, DEAD_AFTER, HEARTBEAT_EVERY};
 use chat_core::receipt::SignedReceipt;
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::signed::Verified;
+use chat_core::time::Timestamp;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitStream};
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -39,6 +40,7 @@ use crate::admission::Admitted;
 use crate::delivery::{Delivery, Outcome, Want};
 use crate::encoding::Encoding;
 use crate::limits::{Class, Subject};
+use crate::metrics::Metrics;
 use crate::registry::{Ending, Happening, Listener};
 use crate::service::{Caller, Services, authenticate, prekeys, receipts, send, typing};
 use crate::storage::Session;
@@ -80,6 +82,7 @@ pub async fn run(
         }
         Err(reject) => {
             services.metrics.rejected(reject.code);
+            services.metrics.connect_failed.add(1);
             outbound.push(&RelayFrame::Reject { request: None, reject });
             let _ = timeout(FAREWELL_MAX, outbound.close(close_code::POLICY, "")).await;
         }
@@ -130,6 +133,7 @@ async fn serve(
 ) {
     let metrics = services.metrics.clone();
     let _entered = metrics.connections.enter();
+    metrics.connected.add(1);
     // The live route came first: what is written from now on is heard of.
     let number = listener.number;
     let account = [caller.address.account];
@@ -152,6 +156,7 @@ async fn serve(
         certificate: None,
         heard_at: Instant::now(),
         pinged_at: Instant::now(),
+        connected_at: services.now(),
     };
     connection.run().await;
     drop(connection);
@@ -183,6 +188,7 @@ struct Connection {
     certificate: Option<Verified<DeviceCertificate>>,
     heard_at: Instant,
     pinged_at: Instant,
+    connected_at: Timestamp,
 }
 
 impl Connection {
@@ -294,8 +300,14 @@ impl Connection {
             ClientFrame::Send { request, envelope, blobs } => {
                 let blobs = blobs.unwrap_or_default().into_iter().collect();
                 match send::send(&self.services, self.caller, envelope, blobs).await {
-                    Ok(queued) => self.sends.push(accepted(request, queued).boxed()),
-                    Err(reject) => self.refuse(Some(request), reject),
+                    Ok(queued) => {
+                        let metrics = self.services.metrics.clone();
+                        self.sends.push(accepted(request, queued, metrics).boxed());
+                    }
+                    Err(reject) => {
+                        self.services.metrics.send_failed.add(1);
+                        self.refuse(Some(request), reject);
+                    }
                 }
                 Ok(())
             }
@@ -362,8 +374,13 @@ impl Connection {
             self.services.acknowledgements.note(self.caller.address, conversation, up_to);
         }
         for frame in outcome.frames {
-            if matches!(frame, RelayFrame::Deliver { .. }) {
+            if let RelayFrame::Deliver { at, .. } = frame {
                 self.services.metrics.delivered.add(1);
+                // What was accepted before waited for the device, not for the relay.
+                if at >= self.connected_at {
+                    let late = self.services.now().since(at);
+                    self.services.metrics.deliver_seconds.observe_duration(late);
+                }
             }
             self.outbound.push(&frame);
         }
@@ -411,12 +428,18 @@ impl Connection {
     }
 }
 
-async fn accepted(request: u32, queued: send::Queued) -> RelayFrame {
-    match queued.accepted().await {
+async fn accepted(request: u32, queued: send::Queued, metrics: Arc<Metrics>) -> RelayFrame {
+    let began = Instant::now();
+    let answer = queued.accepted().await;
+    metrics.send_seconds.observe_duration(began.elapsed());
+    match answer {
         Ok(appended) => {
             RelayFrame::Accepted { request, sequence: appended.sequence, at: appended.at }
         }
-        Err(reject) => RelayFrame::Reject { request: Some(request), reject },
+        Err(reject) => {
+            metrics.send_failed.add(1);
+            RelayFrame::Reject { request: Some(request), reject }
+        }
     }
 }
 

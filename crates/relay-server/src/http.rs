@@ -18,8 +18,7 @@
 //! the authorisation matrix; then `cargo xtask api` writes the documents anew.
 //!
 //! Every refusal is a [`Reject`], for unknown paths too. A body has its
-//! limit before it is read. Nothing of a request is logged but its path's pattern, its status and
-//! how long it took.
+//! limit before it is read. What is logged of a request is in [`mod@trace`].
 
 pub mod accounts;
 pub mod asyncapi;
@@ -39,10 +38,10 @@ mod range;
 pub mod refusal;
 pub mod routes;
 pub mod sentences;
+pub mod trace;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -56,12 +55,9 @@ use tokio_util::task::TaskTracker;
 use self::described::{get, post, put};
 use self::refusal::Refusal;
 use self::routes::Routes;
-use crate::config::Network;
+use crate::config::{Network, Timeouts};
 use crate::service::Services;
 use crate::socket;
-
-/// A request that takes longer is given up.
-const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// What every handler can reach.
 #[derive(Clone, Debug)]
@@ -78,6 +74,8 @@ pub struct App {
     pub web_origins: Arc<[String]>,
     /// For how long browsers are to remember that there is TLS.
     pub hsts: Option<HeaderValue>,
+    /// How long clients may take.
+    pub timeouts: Timeouts,
 }
 
 impl App {
@@ -142,7 +140,6 @@ pub fn routes() -> Routes {
 pub fn router(app: App) -> Router {
     routes()
         .into_router()
-        .layer(from_fn(trace))
         .fallback(async || {
             Refusal(Reject::from(RejectCode::NotFound).saying("The relay has no such path."))
         })
@@ -154,26 +151,15 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), origin::check))
         .layer(from_fn(host::check))
         .layer(from_fn_with_state(app.clone(), finish))
+        .layer(from_fn_with_state(app.clone(), trace::trace))
         .with_state(app)
-}
-
-/// Notes how a request went, without anything that it said.
-async fn trace(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
-    let path = path.as_ref().map_or("", MatchedPath::as_str);
-    let (status, micros) = (response.status().as_u16(), started.elapsed().as_micros());
-    tracing::debug!(%method, path, status, micros, "request");
-    response
 }
 
 /// Bounds the time of a request, counts refusals, and adds the headers that every answer has.
 async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let is_piece = request.method() == Method::PUT && path == Some(blobs::PATH);
-    let within = if is_piece { blobs::PIECE_MAX } else { REQUEST_MAX };
+    let within = if is_piece { blobs::PIECE_MAX } else { app.timeouts.request() };
     let answered = tokio::time::timeout(within, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| {
         let late = Reject::from(RejectCode::Unavailable);

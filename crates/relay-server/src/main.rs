@@ -7,17 +7,18 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use relay_server::audit::verify;
-use relay_server::clock::SystemClock;
+use relay_server::clock::{Clock as _, SystemClock};
 use relay_server::config::{Config, Database, Problems, Settings, without_password};
-use relay_server::logging::filter;
+use relay_server::logging::{self, Format};
+use relay_server::operator::OperatorError;
+use relay_server::operator::backup::backup;
+use relay_server::operator::doctor::{Verdict, examine};
+use relay_server::operator::restore::restore;
+use relay_server::service::administration;
 use relay_server::{Relay, operator};
-
-/// Clients are told to come back within this time when the relay leaves.
-const RETURN_WITHIN: Duration = Duration::from_secs(20);
 
 /// The Sealwire relay: authenticates, stores ciphertext, routes it.
 #[derive(Debug, Parser)]
@@ -31,10 +32,35 @@ struct Cli {
 enum Command {
     /// Run the relay.
     Serve(Flags),
+    /// Look for what may be wrong: settings, clock, disk, certificate, database, Redis, audit log.
+    Doctor(Flags),
+    /// Bring the database's schema up to date.
+    Migrate(Flags),
+    /// Copy everything that the relay keeps into a new folder, also while it runs.
+    Backup {
+        /// The folder; made for its owner only.
+        #[arg(long, value_name = "FOLDER")]
+        into: PathBuf,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Bring a backup back, in place of nothing; everybody's devices log in again.
+    Restore {
+        /// The folder with the backup.
+        #[arg(long, value_name = "FOLDER")]
+        from: PathBuf,
+        #[command(flatten)]
+        flags: Flags,
+    },
     /// Read the security audit log, also while the relay runs.
     Audit {
         #[command(subcommand)]
         what: AuditCommand,
+    },
+    /// Look at accounts and counts, and end sessions.
+    Admin {
+        #[command(subcommand)]
+        what: AdminCommand,
     },
     /// Look at the configuration without running anything.
     Config {
@@ -72,6 +98,31 @@ enum AuditCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Print how much there is, as JSON; counting may take a while.
+    Stats(Flags),
+    /// Print the limits that this configuration sets, as TOML.
+    Limits(Flags),
+    /// Print an account with its devices, as JSON.
+    User {
+        /// Its username.
+        name: String,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// End the sessions of an account; its devices may log in again with their keys.
+    EndSessions {
+        /// Its username.
+        name: String,
+        /// Only those of this device.
+        #[arg(long, value_name = "ID")]
+        device: Option<String>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say whether the configuration can be used, naming everything that is wrong with it.
     Check(Flags),
@@ -100,6 +151,16 @@ struct Flags {
     /// The name of this node in logs [default: random].
     #[arg(long, env = "SEALWIRE_NODE", value_name = "NAME")]
     node: Option<String>,
+    /// Who brings the schema up to date: `at_start` the first node, or `by_command` you
+    /// [default: at_start].
+    #[arg(long, env = "SEALWIRE_MIGRATE", value_name = "WHEN")]
+    migrate: Option<String>,
+    /// Connections to PostgreSQL at most [default: 16].
+    #[arg(long, env = "SEALWIRE_DATABASE_CONNECTIONS", value_name = "COUNT")]
+    database_connections: Option<String>,
+    /// When the node leaves, clients come back within this time [default: 20].
+    #[arg(long, env = "SEALWIRE_RETURN_WITHIN_SECONDS", value_name = "SECONDS")]
+    return_within_seconds: Option<String>,
     /// The URL that clients know the relay by, without a path.
     #[arg(long, env = "SEALWIRE_ORIGIN", value_name = "URL")]
     origin: Option<String>,
@@ -125,6 +186,18 @@ struct Flags {
     /// For how many days the security audit log is kept [default: 365].
     #[arg(long, env = "SEALWIRE_AUDIT_KEEP_DAYS", value_name = "DAYS")]
     audit_keep_days: Option<String>,
+    /// How long a TLS handshake may take [default: 10].
+    #[arg(long, env = "SEALWIRE_TIMEOUTS_HANDSHAKE_SECONDS", value_name = "SECONDS")]
+    timeouts_handshake_seconds: Option<String>,
+    /// How long the head of a request may take [default: 10].
+    #[arg(long, env = "SEALWIRE_TIMEOUTS_HEAD_SECONDS", value_name = "SECONDS")]
+    timeouts_head_seconds: Option<String>,
+    /// How long the body of a request may take [default: 15].
+    #[arg(long, env = "SEALWIRE_TIMEOUTS_BODY_SECONDS", value_name = "SECONDS")]
+    timeouts_body_seconds: Option<String>,
+    /// How long a request and its answer may take in all [default: 30].
+    #[arg(long, env = "SEALWIRE_TIMEOUTS_REQUEST_SECONDS", value_name = "SECONDS")]
+    timeouts_request_seconds: Option<String>,
     /// Messages an account may send in a minute [default: 60].
     #[arg(long, env = "SEALWIRE_MESSAGES_A_MINUTE", value_name = "COUNT")]
     messages_a_minute: Option<String>,
@@ -213,6 +286,9 @@ impl Flags {
             ("database", self.database),
             ("redis", self.redis),
             ("node", self.node),
+            ("migrate", self.migrate),
+            ("database_connections", self.database_connections),
+            ("return_within_seconds", self.return_within_seconds),
             ("origin", self.origin),
             ("proxies", self.proxies),
             ("web_origins", self.web_origins),
@@ -221,6 +297,10 @@ impl Flags {
             ("tls.minimum", self.tls_minimum),
             ("tls.hsts_seconds", self.tls_hsts_seconds),
             ("audit.keep_days", self.audit_keep_days),
+            ("timeouts.handshake_seconds", self.timeouts_handshake_seconds),
+            ("timeouts.head_seconds", self.timeouts_head_seconds),
+            ("timeouts.body_seconds", self.timeouts_body_seconds),
+            ("timeouts.request_seconds", self.timeouts_request_seconds),
             ("limits.messages_a_minute", self.messages_a_minute),
             ("limits.typing_a_minute", self.typing_a_minute),
             ("limits.connections_a_minute", self.connections_a_minute),
@@ -250,8 +330,12 @@ impl Flags {
             if let Some(value) = value {
                 let name = key.strip_prefix("limits.").unwrap_or(key).replace('.', "_");
                 let flag = name.replace('_', "-");
-                let variable = name.to_uppercase();
-                settings.set(key, value, format!("--{flag} or SEALWIRE_{variable}"));
+                let flag = format!("--{flag}");
+                // A flag is stronger than its variable, so where there is one it was it.
+                let is_given =
+                    std::env::args().any(|word| word.strip_prefix(&flag).is_some_and(is_end));
+                let variable = format!("SEALWIRE_{}", name.to_uppercase());
+                settings.set(key, value, if is_given { flag } else { variable });
             }
         }
         if let Some(file) = self.config {
@@ -260,15 +344,31 @@ impl Flags {
         settings
     }
 
+    fn explain(self) -> Result<String, Problems> {
+        self.settings().explain()
+    }
+
     fn check(self) -> Result<Config, Problems> {
         self.settings().check()
     }
 }
 
+/// Whether a flag's name ends here.
+fn is_end(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('=')
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let wanted = std::env::var("SEALWIRE_LOG").unwrap_or_else(|_| "info".to_owned());
-    tracing_subscriber::fmt().with_env_filter(filter(&wanted)).with_writer(std::io::stderr).init();
+    let format = std::env::var("SEALWIRE_LOG_FORMAT").map_or(Ok(Format::Text), |it| it.parse());
+    match format {
+        Ok(format) => logging::start(&wanted, format),
+        Err(error) => {
+            eprintln!("SEALWIRE_LOG_FORMAT cannot be used: {error}.");
+            return ExitCode::FAILURE;
+        }
+    }
     match run(Cli::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -281,17 +381,70 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(flags) => serve(flags.check()?).await,
+        Command::Doctor(flags) => {
+            let mut output = std::io::stdout().lock();
+            match examine(&flags.check()?, SystemClock.now(), &mut output).await? {
+                Verdict::Fail => Err("Something needs to be done; see above.".into()),
+                Verdict::Ok | Verdict::Warn => Ok(()),
+            }
+        }
+        Command::Migrate(flags) => {
+            let schema = operator::migrate(&flags.check()?).await?;
+            println!("The schema is at version {schema}.");
+            Ok(())
+        }
+        Command::Backup { into, flags } => {
+            let manifest = backup(&flags.check()?, &into, SystemClock.now()).await?;
+            let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
+            println!("{} files with {bytes} bytes in {}", manifest.files.len(), into.display());
+            Ok(())
+        }
+        Command::Restore { from, flags } => {
+            let restored = restore(&flags.check()?, &from, SystemClock.now()).await?;
+            print!("{restored}");
+            Ok(())
+        }
         Command::Audit { what } => audit(what).await,
+        Command::Admin { what } => admin(what).await,
         Command::Config { what: ConfigCommand::Check(flags) } => {
             flags.check()?;
             println!("The configuration can be used.");
             Ok(())
         }
         Command::Config { what: ConfigCommand::Print(flags) } => {
-            print!("{}", flags.check()?);
+            print!("{}", flags.explain()?);
             Ok(())
         }
     }
+}
+
+async fn admin(what: AdminCommand) -> Result<(), Box<dyn std::error::Error>> {
+    match what {
+        AdminCommand::Stats(flags) => {
+            let storage = operator::open(&flags.check()?).await?;
+            println!("{}", serde_json::to_string_pretty(&storage.stats().await?)?);
+        }
+        AdminCommand::Limits(flags) => {
+            let config = flags.check()?;
+            let limits = config.rates.named().into_iter().chain(config.caps.named());
+            limits.for_each(|(name, count)| println!("{name} = {count}"));
+        }
+        AdminCommand::User { name, flags } => {
+            let storage = operator::open(&flags.check()?).await?;
+            let found = administration::account(&*storage, &name).await;
+            let found = found.map_err(OperatorError::from)?;
+            println!("{}", serde_json::to_string_pretty(&found)?);
+        }
+        AdminCommand::EndSessions { name, device, flags } => {
+            let device = device.map(|device| device.parse()).transpose()?;
+            let storage = operator::open(&flags.check()?).await?;
+            let now = SystemClock.now();
+            let ended = administration::end_sessions(&*storage, &name, device, now).await;
+            let ended = ended.map_err(OperatorError::from)?;
+            println!("The sessions of {ended} devices are ended.");
+        }
+    }
+    Ok(())
 }
 
 async fn audit(what: AuditCommand) -> Result<(), Box<dyn std::error::Error>> {
@@ -308,7 +461,7 @@ async fn audit(what: AuditCommand) -> Result<(), Box<dyn std::error::Error>> {
         AuditCommand::Verify { anchor, flags } => {
             let noted = anchor.as_deref().map(operator::anchor).transpose()?;
             let storage = operator::open(&flags.check()?).await?;
-            let end = verify(&*storage, noted).await.map_err(operator::OperatorError::Audit)?;
+            let end = verify(&*storage, noted).await.map_err(OperatorError::Audit)?;
             writeln!(output, "The audit log is whole. It ends with {}", operator::show(end))?;
         }
     }
@@ -320,7 +473,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         Database::Sqlite(path) => format!("SQLite, {}", path.display()),
         Database::Postgres(url) => without_password(url),
     };
-    let node = config.node.clone();
+    let (node, return_within) = (config.node.clone(), config.operating.return_within());
     let relay = Relay::start(config, Arc::new(SystemClock)).await?;
     say(&format!("Sealwire relay {}", env!("CARGO_PKG_VERSION")));
     say(&format!("  listens on  {}", relay.address()));
@@ -331,7 +484,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     }
     let why = until_told().await;
     say(&format!("Leaving ({why})."));
-    relay.drain(RETURN_WITHIN).await;
+    relay.drain(return_within).await;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod push;
+pub mod vitals;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -14,11 +15,25 @@ pub use self::push::PushMetrics;
 use crate::bus::{BusHealth, Connected};
 use crate::limits::{Class, LimitsHealth};
 
+/// Upper bounds of what people wait for, in seconds.
+const LATENCIES: [f64; 12] =
+    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
     /// WebSocket connections that are authenticated now.
     pub connections: Gauge,
+    /// WebSocket connections that were authenticated.
+    pub connected: Counter,
+    /// WebSocket connections that ended before they were authenticated.
+    pub connect_failed: Counter,
+    /// Seconds from a `message:send` frame to its answer.
+    pub send_seconds: Histogram<12>,
+    /// Messages that were refused or could not be written.
+    pub send_failed: Counter,
+    /// Seconds from the acceptance of a message to its way to a connected device.
+    pub deliver_seconds: Histogram<12>,
     /// Messages that became durable.
     pub accepted: Counter,
     /// Resends that were recognised.
@@ -55,6 +70,11 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             connections: Gauge::default(),
+            connected: Counter::default(),
+            connect_failed: Counter::default(),
+            send_seconds: Histogram::with_bounds(LATENCIES),
+            send_failed: Counter::default(),
+            deliver_seconds: Histogram::with_bounds(LATENCIES),
             accepted: Counter::default(),
             duplicates: Counter::default(),
             delivered: Counter::default(),
@@ -101,6 +121,9 @@ impl Metrics {
     pub fn render(&self, bus: BusHealth, limits: LimitsHealth, audit: (u64, u64)) -> String {
         let mut text = String::with_capacity(8 * 1024);
         for (name, help, counter) in [
+            ("connections_total", "WebSockets that were authenticated.", &self.connected),
+            ("connections_failed_total", "WebSockets nobody logged in on.", &self.connect_failed),
+            ("send_failed_total", "Messages that were refused.", &self.send_failed),
             ("accepted_total", "Messages that became durable.", &self.accepted),
             ("duplicates_total", "Resends that were recognised.", &self.duplicates),
             ("delivered_total", "Messages handed to devices.", &self.delivered),
@@ -136,6 +159,9 @@ impl Metrics {
         self.render_rejects(&mut text);
         self.commit_messages.render(&mut text, "commit_messages", "Messages in one commit.");
         self.commit_seconds.render(&mut text, "commit_seconds", "Duration of a commit.");
+        self.send_seconds.render(&mut text, "send_seconds", "From sending to the answer.");
+        let help = "From acceptance to a device's socket.";
+        self.deliver_seconds.render(&mut text, "deliver_seconds", help);
         text
     }
 
@@ -158,7 +184,7 @@ impl Metrics {
     }
 }
 
-fn sample(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
+pub(crate) fn sample(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
     // INVARIANT: writing to a String cannot fail.
     let _ = writeln!(text, "# HELP sealwire_{name} {help}");
     let _ = writeln!(text, "# TYPE sealwire_{name} {kind}\nsealwire_{name} {value}");
@@ -220,7 +246,9 @@ pub struct Histogram<const N: usize> {
 }
 
 impl<const N: usize> Histogram<N> {
-    fn with_bounds(bounds: [f64; N]) -> Self {
+    /// Counts nothing yet; `bounds` are upper ones, rising.
+    #[must_use]
+    pub fn with_bounds(bounds: [f64; N]) -> Self {
         Self {
             bounds,
             counts: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -251,7 +279,7 @@ impl<const N: usize> Histogram<N> {
         self.sum_millionths.fetch_add(millionths, Relaxed);
     }
 
-    fn render(&self, text: &mut String, name: &str, help: &str) {
+    pub(crate) fn render(&self, text: &mut String, name: &str, help: &str) {
         let total = self.total.load(Relaxed);
         let _ = writeln!(text, "# HELP sealwire_{name} {help}\n# TYPE sealwire_{name} histogram");
         for (bound, count) in self.bounds.iter().zip(&self.counts) {

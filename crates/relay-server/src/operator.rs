@@ -1,15 +1,30 @@
 //! What an operator does beside running the relay, as the command line needs it.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`backup`], [`restore`], [`manifest`] | copies of everything, and bringing them back |
+//! | [`doctor`] | what may be wrong, before people notice |
+
+pub mod backup;
+pub mod doctor;
+pub mod manifest;
+mod objects;
+mod postgres_tools;
+pub mod restore;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use chat_core::codec::{Digest, from_base64url, to_base64url};
+use chat_core::reject::Reject;
 use serde::Serialize;
 
 use crate::audit::{Anchor, AuditEvent, AuditRecord, BrokenChain, Chained, Note};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Database};
+use crate::relay::{self, StartError};
+use crate::storage::schema::Schema;
 use crate::storage::{Storage, StorageError, postgres, sqlite};
 
 /// Connections to PostgreSQL that a command needs.
@@ -37,22 +52,97 @@ pub enum OperatorError {
         "`{0}` names no place in the audit log; it looks like 17:kZ0…, as `audit tail` shows it"
     )]
     NoAnchor(String),
-    /// The output.
-    #[error("nothing can be written: {0}")]
+    /// The output, or a file.
+    #[error("a file could not be read or written: {0}")]
     Output(#[from] io::Error),
+    /// The folder holds no backup.
+    #[error("{} holds no backup that this relay can read", .0.display())]
+    NoBackup(PathBuf),
+    /// A file of a backup is not as it was.
+    #[error("the backup is damaged: {0} is not the file that was written")]
+    Damaged(String),
+    /// The backup is of the other kind of database.
+    #[error("the backup holds {0}, which the configured database cannot take in")]
+    OtherDatabase(&'static str),
+    /// There is something where the backup should go.
+    #[error("there is a database at {0} already; move it away first, nothing is written over it")]
+    NotEmpty(String),
+    /// A relay runs, or its folder cannot be used.
+    #[error(transparent)]
+    InUse(Box<StartError>),
+    /// Something was refused.
+    #[error("{}", .0.message)]
+    Refused(Box<Reject>),
+    /// A program is not there.
+    #[error("`{0}` is not on this machine; install PostgreSQL's client programs")]
+    NoTool(&'static str),
+    /// A program failed.
+    #[error("{name} failed: {said}")]
+    Tool {
+        /// Which.
+        name: &'static str,
+        /// Its first words.
+        said: String,
+    },
+}
+
+impl OperatorError {
+    fn in_use(error: StartError) -> Self {
+        Self::InUse(Box::new(error))
+    }
+}
+
+impl From<Reject> for OperatorError {
+    fn from(reject: Reject) -> Self {
+        Self::Refused(Box::new(reject))
+    }
+}
+
+impl From<sqlx::Error> for OperatorError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Storage(error.into())
+    }
 }
 
 /// Opens the relay's database, which may be in use by nodes.
 ///
 /// # Errors
 ///
-/// [`OperatorError::NoDatabase`] instead of making one; [`OperatorError::Storage`].
+/// [`OperatorError::NoDatabase`] instead of making one; [`OperatorError::Storage`], also for a schema
+/// that [`migrate`] would have to bring up to date first.
 pub async fn open(config: &Config) -> Result<Arc<dyn Storage>, OperatorError> {
     match &config.database {
         Database::Sqlite(path) if !path.exists() => Err(OperatorError::NoDatabase(path.clone())),
-        Database::Sqlite(path) => Ok(Arc::new(sqlite::Store::open(path).await?)),
-        Database::Postgres(url) => Ok(Arc::new(postgres::Store::open(url, CONNECTIONS).await?)),
+        Database::Sqlite(path) => {
+            Ok(Arc::new(sqlite::Store::open_with(path, Schema::AsItIs).await?))
+        }
+        Database::Postgres(url) => {
+            Ok(Arc::new(postgres::Store::open_with(url, CONNECTIONS, Schema::AsItIs).await?))
+        }
     }
+}
+
+/// Brings the database's schema up to date; makes the database where it is a file. Nodes of the
+/// version before may go on meanwhile. Returns the schema's version.
+///
+/// # Errors
+///
+/// [`OperatorError`]; every step that was finished stays so.
+pub async fn migrate(config: &Config) -> Result<i64, OperatorError> {
+    let (storage, newest): (Arc<dyn Storage>, _) = match &config.database {
+        Database::Sqlite(path) => {
+            // A node that runs holds the folder; nobody changes the schema below it.
+            let _lock = relay::prepare(&config.data, path).map_err(OperatorError::in_use)?;
+            (Arc::new(sqlite::Store::open(path).await?), sqlite::newest())
+        }
+        Database::Postgres(url) => {
+            (Arc::new(postgres::Store::open(url, CONNECTIONS).await?), postgres::newest())
+        }
+    };
+    let note = Note::done(AuditEvent::Migrated).saying(format_args!("schema {newest}"));
+    storage.append_audit(&[note.record(SystemClock.now(), COMMAND_LINE)]).await?;
+    storage.close().await;
+    Ok(newest)
 }
 
 /// Writes the last `count` entries of the audit log, one line of JSON each.

@@ -32,10 +32,11 @@ use crate::auth::tokens::Tokens;
 use crate::blobs::depot::Depot;
 use crate::blobs::s3::BadS3;
 use crate::bus::local::LocalHub;
+use crate::bus::redis::meter::RedisMeter;
 use crate::bus::redis::{BadRedisUrl, RedisBus, RedisConfig};
 use crate::bus::{Bus, Inbox, NodeId};
 use crate::clock::Clock;
-use crate::config::{Config, Database, Tls};
+use crate::config::{Config, Database, Migrate, Tls};
 use crate::directory::Directory;
 use crate::http::{App, router};
 use crate::limits::Limits;
@@ -47,19 +48,23 @@ use crate::push::{BadPush, Pushers};
 use crate::registry::{Ending, Registry};
 use crate::server::{self, Server};
 use crate::service::Services;
+use crate::storage::schema::Schema;
 use crate::storage::{Storage, StorageError, postgres, sqlite};
 use crate::tls::{Certificates, Reloaded, TlsError, choose_provider};
 use crate::writer::Writers;
 use crate::{dispatcher, janitor, random};
 
-/// Connections to PostgreSQL.
-const POSTGRES_CONNECTIONS: u32 = 16;
 /// How often the files of the certificate are looked at.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
+/// How long clients may take to hear that they are to leave, and requests to end. Together with the
+/// three below it is less than ten seconds: whoever runs services often kills after that.
+const DRAIN_MAX: Duration = Duration::from_secs(6);
+/// How long what was accepted may take to be written.
+const WRITE_MAX: Duration = Duration::from_secs(2);
 /// How long the last notes for the audit log may take.
-const AUDIT_FLUSH_MAX: Duration = Duration::from_secs(2);
-/// How long draining may take.
-const DRAIN_MAX: Duration = Duration::from_secs(25);
+const AUDIT_FLUSH_MAX: Duration = Duration::from_secs(1);
+/// How long connections to database and bus may take to end.
+const CLOSE_MAX: Duration = Duration::from_millis(500);
 
 /// Why a relay does not start.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +123,8 @@ pub struct Ports {
     pub inbox: Inbox,
     /// Who counts how often something happens.
     pub limits: Arc<dyn Limits>,
+    /// Counts how Redis does, if there is one.
+    pub redis: RedisMeter,
     /// Which node this is.
     pub node: NodeId,
 }
@@ -143,20 +150,27 @@ impl Relay {
     ///
     /// [`StartError`].
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let schema = match config.operating.migrate {
+            Migrate::AtStart => Schema::Migrate,
+            Migrate::ByCommand => Schema::AsItIs,
+        };
         let (storage, lock): (Arc<dyn Storage>, _) = match &config.database {
             Database::Sqlite(path) => {
                 let lock = prepare(&config.data, path)?;
-                (Arc::new(sqlite::Store::open(path).await?), Some(lock))
+                (Arc::new(sqlite::Store::open_with(path, schema).await?), Some(lock))
             }
             Database::Postgres(url) => {
-                (Arc::new(postgres::Store::open(url, POSTGRES_CONNECTIONS).await?), None)
+                let connections = config.operating.database_connections;
+                (Arc::new(postgres::Store::open_with(url, connections, schema).await?), None)
             }
         };
         choose_provider();
         let node = NodeId::from_bytes(random::bytes());
-        let (bus, inbox) = connect_bus(&config, node)?;
-        let limits = limits(&config)?;
-        let ports = Ports { storage, bus, inbox, limits, node };
+        let redis = config.redis.as_deref().map(RedisConfig::at);
+        let (bus, inbox) = connect_bus(redis.as_ref(), node)?;
+        let limits = limits(&config, redis.as_ref())?;
+        let redis = redis.map(|redis| redis.meter).unwrap_or_default();
+        let ports = Ports { storage, bus, inbox, limits, redis, node };
         let mut relay = Self::start_on(config, clock, ports).await?;
         relay._lock = lock;
         Ok(relay)
@@ -187,6 +201,7 @@ impl Relay {
             ready: Arc::new(AtomicBool::new(true)),
             connections: TaskTracker::new(),
             hsts: config.tls.as_ref().and_then(hsts),
+            timeouts: config.operating.timeouts,
             proxies: config.proxies.into(),
             web_origins: config.web_origins.into(),
         };
@@ -195,6 +210,7 @@ impl Relay {
         let server = Server {
             admission: Admission::new(config.caps),
             proxies: app.proxies.clone(),
+            timeouts: config.operating.timeouts,
             tls,
             metrics: services.metrics.clone(),
             router: router(app),
@@ -304,21 +320,31 @@ impl Relay {
             self.connections.wait().await;
             self.requests.wait().await;
         };
-        if tokio::time::timeout(DRAIN_MAX, left).await.is_err() {
-            tracing::warn!("some connections did not end in time");
-        }
-        self.services.writers.close().await;
-        self.services.acknowledgements.flush().await;
+        within(DRAIN_MAX, left, "some connections did not end in time").await;
+        let written = async {
+            self.services.writers.close().await;
+            self.services.acknowledgements.flush().await;
+        };
+        within(WRITE_MAX, written, "not everything that was queued could be written").await;
         self.services.audit.note(Note::done(AuditEvent::Stopped));
-        if tokio::time::timeout(AUDIT_FLUSH_MAX, self.services.audit.flush()).await.is_err() {
-            tracing::warn!("the end of the audit log could not be written");
-        }
+        let noted = self.services.audit.flush();
+        within(AUDIT_FLUSH_MAX, noted, "the end of the audit log could not be written").await;
         for task in self.tasks.drain(..) {
             task.abort();
         }
-        self.services.limits.close().await;
-        self.services.bus.close().await;
-        self.services.storage.close().await;
+        let closed = async {
+            self.services.limits.close().await;
+            self.services.bus.close().await;
+            self.services.storage.close().await;
+        };
+        within(CLOSE_MAX, closed, "some connections of ours did not end in time").await;
+    }
+}
+
+/// Awaits `work`, but not for longer than `most`.
+async fn within(most: Duration, work: impl Future<Output = ()>, otherwise: &str) {
+    if tokio::time::timeout(most, work).await.is_err() {
+        tracing::warn!("{otherwise}");
     }
 }
 
@@ -341,7 +367,7 @@ async fn services(
     ports: Ports,
     clock: Arc<dyn Clock>,
 ) -> Result<(Services, Inbox, Option<Arriving>), StartError> {
-    let Ports { storage, bus, inbox, limits, node } = ports;
+    let Ports { storage, bus, inbox, limits, redis, node } = ports;
     let opaque = storage.secret("opaque", &Opaque::generate()).await?;
     let ring = storage.secret("token-keys", &random::bytes::<SECRET_BYTES>()).await?;
     let refresh = storage.secret("refresh-tokens", &random::bytes::<SECRET_BYTES>()).await?;
@@ -376,6 +402,7 @@ async fn services(
         acknowledgements: Acknowledgements::over(storage.clone()),
         storage,
         bus,
+        redis,
         clock,
         node,
         origins,
@@ -400,7 +427,7 @@ fn origins(config: &Config, address: SocketAddr) -> Vec<String> {
 }
 
 /// Makes the folder and the database file readable for nobody else, and takes the folder's lock.
-fn prepare(folder: &Path, database: &Path) -> Result<File, StartError> {
+pub(crate) fn prepare(folder: &Path, database: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::Folder { path: folder.to_owned(), source };
     let mut builder = std::fs::DirBuilder::new();
     let mut options = File::options();
@@ -427,14 +454,17 @@ fn prepare(folder: &Path, database: &Path) -> Result<File, StartError> {
     Ok(lock)
 }
 
-fn connect_bus(config: &Config, node: NodeId) -> Result<(Arc<dyn Bus>, Inbox), StartError> {
-    match &config.redis {
+fn connect_bus(
+    redis: Option<&RedisConfig>,
+    node: NodeId,
+) -> Result<(Arc<dyn Bus>, Inbox), StartError> {
+    match redis {
         None => {
             let (bus, inbox) = LocalHub::default().node(node);
             Ok((Arc::new(bus), inbox))
         }
-        Some(url) => {
-            let (bus, inbox) = RedisBus::start(&RedisConfig::at(url), node)?;
+        Some(redis) => {
+            let (bus, inbox) = RedisBus::start(redis, node)?;
             Ok((Arc::new(bus), inbox))
         }
     }
@@ -460,9 +490,9 @@ fn hsts(tls: &Tls) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("max-age={seconds}")).ok()
 }
 
-fn limits(config: &Config) -> Result<Arc<dyn Limits>, StartError> {
-    Ok(match &config.redis {
+fn limits(config: &Config, redis: Option<&RedisConfig>) -> Result<Arc<dyn Limits>, StartError> {
+    Ok(match redis {
         None => Arc::new(LocalLimits::new(config.rates)),
-        Some(url) => Arc::new(RedisLimits::start(&RedisConfig::at(url), config.rates)?),
+        Some(redis) => Arc::new(RedisLimits::start(redis, config.rates)?),
     })
 }

@@ -23,14 +23,10 @@ use tower::Service as _;
 
 use self::patient::{Patient, STALL_MAX};
 use crate::admission::{Admission, Admitted};
-use crate::config::Network;
+use crate::config::{Network, Timeouts};
 use crate::http::extract::PeerAddress;
 use crate::metrics::Metrics;
 
-/// A request's head must be there by then; also how long a connection may idle between requests.
-const HEAD_MAX: Duration = Duration::from_secs(10);
-/// A TLS handshake must be done by then.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const HEADERS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long to wait when the system has no more descriptors.
@@ -43,6 +39,7 @@ pub(crate) struct Server {
     pub(crate) admission: Admission,
     /// Proxies, which speak for many.
     pub(crate) proxies: Arc<[Network]>,
+    pub(crate) timeouts: Timeouts,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: CancellationToken,
@@ -91,13 +88,14 @@ impl Server {
 
     /// Shakes hands, if there is TLS, and serves.
     async fn open(self, stream: Patient<TcpStream>, peer: SocketAddr, admitted: Arc<Admitted>) {
-        let Self { router, tls, metrics, stop, .. } = self;
-        let Some(tls) = tls else { return serve(stream, peer, admitted, router, stop).await };
-        match timeout(HANDSHAKE_MAX, tls.accept(stream)).await {
+        let Self { router, tls, metrics, stop, timeouts, .. } = self;
+        let head = timeouts.head();
+        let Some(tls) = tls else { return serve(stream, peer, admitted, router, head, stop).await };
+        match timeout(timeouts.handshake(), tls.accept(stream)).await {
             Ok(Ok(stream)) => {
                 metrics.tls_handshakes.add(1);
                 // A connection is mostly waiting; what its handshake needed is not kept for that.
-                Box::pin(serve(stream, peer, admitted, router, stop)).await;
+                Box::pin(serve(stream, peer, admitted, router, head, stop)).await;
             }
             Ok(Err(error)) => {
                 metrics.tls_failed.add(1);
@@ -113,6 +111,7 @@ async fn serve(
     peer: SocketAddr,
     admitted: Arc<Admitted>,
     router: Router,
+    head: Duration,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
@@ -123,7 +122,7 @@ async fn serve(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
+        .header_read_timeout(head)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)

@@ -10,10 +10,12 @@
 //! | keep a backup of history | [`backup`] |
 //! | take in, hand out and delete blobs | [`blobs`] |
 //! | send, acknowledge, tell what was read, type | [`send`], [`receipts`], [`typing`] |
+//! | what an operator does to accounts, on the machine itself | [`administration`] |
 //!
-//! Every verb takes [`Services`] first and refuses with a [`Reject`].
+//! Every verb but an operator's takes [`Services`] first; all refuse with a [`Reject`].
 
 pub mod accounts;
+pub mod administration;
 pub mod authenticate;
 pub mod backup;
 pub mod blobs;
@@ -47,12 +49,13 @@ use crate::auth::opaque::Opaque;
 use crate::auth::refresh::RefreshSecret;
 use crate::auth::tokens::Tokens;
 use crate::blobs::depot::Depot;
+use crate::bus::redis::meter::RedisMeter;
 use crate::bus::{Bus, NodeId};
 use crate::clock::Clock;
 use crate::config::Rates;
 use crate::directory::Directory;
 use crate::limits::{Class, Limits, Subject};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, vitals};
 use crate::push::Pushers;
 use crate::push::guard::Reach;
 use crate::registry::Registry;
@@ -66,6 +69,8 @@ pub struct Services {
     pub storage: Arc<dyn Storage>,
     /// The other nodes.
     pub bus: Arc<dyn Bus>,
+    /// How Redis does, if there is one.
+    pub redis: RedisMeter,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Which node this is.
@@ -155,7 +160,11 @@ impl Services {
     /// What is counted, in Prometheus' text format.
     #[must_use]
     pub fn render_metrics(&self) -> String {
-        self.metrics.render(self.bus.health(), self.limits.health(), self.audit.counts())
+        let (bus, limits) = (self.bus.health(), self.limits.health());
+        let mut text = self.metrics.render(bus, limits, self.audit.counts());
+        vitals::render_storage(&mut text, self.storage.meter().counts(), self.storage.pool());
+        vitals::render_redis(&mut text, self.redis.counts());
+        text
     }
 
     /// An account's devices as they are stored, every signature checked.
@@ -196,6 +205,8 @@ impl From<StorageError> for Reject {
             StorageError::Unstorable
             | StorageError::Corrupt
             | StorageError::TooNew { .. }
+            | StorageError::TooOld { .. }
+            | StorageError::Unfinished
             | StorageError::NotDurable(_) => {
                 tracing::error!(%error, "storage failed");
                 RejectCode::Internal.into()

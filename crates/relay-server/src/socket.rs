@@ -12,6 +12,7 @@ use chat_core::frame::{SUBPROTOCOL_CBOR, SUBPROTOCOL_JSON};
 use chat_core::limits::FRAME_BYTES_MAX;
 use chat_core::reject::{Reject, RejectCode};
 use schemars::SchemaGenerator;
+use tracing::Instrument as _;
 
 use crate::admission::Admitted;
 use crate::connection;
@@ -80,6 +81,8 @@ pub async fn upgrade(
     };
     let connections = app.connections.clone();
     let admitted = admitted.map(|Extension(admitted)| admitted);
+    // Goes on with the request's trace, where somebody looks so closely.
+    let span = tracing::debug_span!("socket");
     let response = upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -89,6 +92,7 @@ pub async fn upgrade(
         .on_upgrade(async move |socket| {
             connections
                 .track_future(connection::run(services, socket, encoding, caller, admitted))
+                .instrument(span)
                 .await;
         });
     Ok(Upgraded(response))

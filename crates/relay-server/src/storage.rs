@@ -19,6 +19,7 @@
 //! Absent: policy. Storage keeps what it is given, checks that nobody was faster, and never lets an
 //! account read what was said before it joined or after it left.
 
+pub mod administration;
 mod backup;
 pub mod blobs;
 #[cfg(test)]
@@ -27,8 +28,11 @@ mod error;
 pub mod postgres;
 pub mod push;
 mod records;
+pub mod restoring;
 mod row;
+pub mod schema;
 pub mod sqlite;
+pub mod vitals;
 
 use std::time::Duration;
 
@@ -65,15 +69,23 @@ pub const READ_BYTES_MAX: usize = 1024 * 1024;
 /// The relay's durable state.
 #[async_trait]
 pub trait Storage:
-    BlobStorage + BackupStorage + PushStorage + std::fmt::Debug + Send + Sync + 'static
+    BlobStorage
+    + BackupStorage
+    + PushStorage
+    + administration::Administration
+    + vitals::Measured
+    + std::fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
     // ── the store itself ────────────────────────────────────────────────────────────────────────
 
-    /// Asks the backend whether it is there.
+    /// Asks the backend whether it is there and has the schema that this relay needs.
     ///
     /// # Errors
     ///
-    /// [`StorageError::Unavailable`].
+    /// [`StorageError::Unavailable`], [`StorageError::TooOld`].
     async fn check(&self) -> Result<(), StorageError>;
 
     /// The epoch of the store: raised when it was restored from a backup.

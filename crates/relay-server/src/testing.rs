@@ -48,6 +48,7 @@ use tempfile::TempDir;
 
 use crate::bus::NodeId;
 use crate::bus::local::LocalHub;
+use crate::bus::redis::meter::RedisMeter;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
     BlobConfig, BlobLimits, BlobStore, Caps, Config, Database, Network, PushConfig, Rates, Tls,
@@ -333,7 +334,8 @@ impl TestRelayBuilder {
                 let node = NodeId::from_bytes(crate::random::bytes());
                 let (bus, inbox) = hub.node(node);
                 let limits = Arc::new(LocalLimits::new(self.rates));
-                let ports = Ports { storage, bus: Arc::new(bus), inbox, limits, node };
+                let (bus, redis) = (Arc::new(bus), RedisMeter::default());
+                let ports = Ports { storage, bus, inbox, limits, redis, node };
                 Relay::start_on(config, self.clock, ports).await
             }
         };

@@ -9,6 +9,7 @@
 //!  cargo xtask load       what the relay bears
 //!  cargo xtask vectors    rewrites the test vectors of the protocol
 //!  cargo xtask api        rewrites the documents of the relay's interfaces
+//!  cargo xtask api-fuzz   tries whether REST keeps what its document promises
 //!  cargo xtask wasm       core and crypto for the browser, and their tests there
 //!  cargo xtask fuzz       hostile bytes, a minute a target
 //!  cargo xtask mutants    whether the tests notice when the code lies
@@ -88,6 +89,8 @@ enum Verb {
     Vectors,
     /// Rewrite the documents of the relay's interfaces and show what changed
     Api,
+    /// Try whether the relay keeps what its OpenAPI document promises
+    ApiFuzz(api::FuzzArguments),
     /// Build core and crypto for the browser and run their tests there, e.g. `wasm -- vectors`
     Wasm {
         /// Arguments for `cargo test`
@@ -135,6 +138,7 @@ fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Load { arguments } => load::run(&arguments),
         Verb::Vectors => vectors::run(),
         Verb::Api => api::run(),
+        Verb::ApiFuzz(arguments) => api::fuzz(&arguments),
         Verb::Fuzz(arguments) => fuzz::run(&arguments),
         Verb::Mutants { arguments } => mutants::run(&arguments),
         Verb::Wasm { arguments } => wasm::run(&arguments),

@@ -1,5 +1,7 @@
 //! What a relay says of itself.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::WorkspaceId;
@@ -51,6 +53,10 @@ pub struct Limits {
     pub requests_a_quarter_hour: u32,
     /// WebSocket connections of one account at once.
     pub connections_an_account: u32,
+    /// Seconds that the body of a request may take to arrive.
+    pub body_seconds: u32,
+    /// Seconds that a request and its answer may take in all.
+    pub request_seconds: u32,
     /// Where new accounts belong.
     pub default_workspace: WorkspaceId,
 }
@@ -63,4 +69,7 @@ pub struct Health {
     pub status: String,
     /// The relay's version.
     pub version: String,
+    /// How what the relay needs is doing, by its name: `ok`, or what is wrong with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, String>,
 }

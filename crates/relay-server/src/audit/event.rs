@@ -53,6 +53,12 @@ pub enum AuditEvent {
     CertificateChanged,
     /// Notes were given up, because the store was away for too long.
     NotesLost,
+    /// A copy of everything was made.
+    BackupMade,
+    /// The store was filled from a backup; an epoch has begun.
+    Restored,
+    /// The schema was brought up to date by an operator.
+    Migrated,
     /// An operator has used the command line.
     Administration,
 }
@@ -83,6 +89,9 @@ impl AuditEvent {
             Self::Stopped => "stopped",
             Self::CertificateChanged => "certificate_changed",
             Self::NotesLost => "notes_lost",
+            Self::BackupMade => "backup_made",
+            Self::Restored => "restored",
+            Self::Migrated => "migrated",
             Self::Administration => "administration",
         }
     }

@@ -19,6 +19,7 @@
 
 mod directory;
 pub(crate) mod link;
+pub mod meter;
 #[cfg(test)]
 pub(crate) mod proxy;
 mod publisher;
@@ -40,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Bus, BusEvent, BusHealth, Connected, Inbox, NodeId, Outlet, Put, inbox};
 use directory::Change;
+use meter::RedisMeter;
 use publisher::Publish;
 use wire::Names;
 
@@ -67,6 +69,8 @@ pub struct RedisConfig {
     pub prefix: String,
     /// How long a node that vanished stays in the directory.
     pub directory_ttl: Duration,
+    /// Counts how it does.
+    pub meter: RedisMeter,
 }
 
 impl RedisConfig {
@@ -74,7 +78,8 @@ impl RedisConfig {
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {
         let directory_ttl = Duration::from_secs(60);
-        Self { url: url.into(), prefix: "sealwire:".to_owned(), directory_ttl }
+        let (url, prefix, meter) = (url.into(), "sealwire:".to_owned(), RedisMeter::default());
+        Self { url, prefix, directory_ttl, meter }
     }
 }
 
@@ -118,6 +123,7 @@ struct Shared {
     published: AtomicU64,
     lost: AtomicU64,
     stop: CancellationToken,
+    meter: RedisMeter,
 }
 
 impl RedisBus {
@@ -143,6 +149,7 @@ impl RedisBus {
             published: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             stop: CancellationToken::new(),
+            meter: config.meter.clone(),
         });
         let (publishes, queue) = mpsc::channel(QUEUE_EVENTS_MAX);
         let (changes, wanted) = mpsc::channel(PIPELINE_MAX);

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::{
-    A_DAY, BlobConfig, BlobStore, Config, Database, Network, PushConfig, Tls, TlsVersion, blobs,
-    push,
+    A_DAY, BlobConfig, BlobStore, Config, Database, Network, Operating, PushConfig, Tls,
+    TlsVersion, blobs, push,
 };
 
 /// Every setting: its key in a file, and what it is when nobody says.
@@ -17,6 +17,9 @@ pub const KEYS: &[(&str, &str)] = &[
     ("database", "relay.db in the data folder"),
     ("redis", "none: a single node"),
     ("node", "a random name"),
+    ("migrate", "at_start"),
+    ("database_connections", "16, to PostgreSQL"),
+    ("return_within_seconds", "20"),
     ("origin", "http:// and the address it listens on"),
     ("proxies", "none: the address at the other end is the client's"),
     ("web_origins", "none: only pages of the relay's own origin"),
@@ -39,6 +42,10 @@ pub const KEYS: &[(&str, &str)] = &[
     ("push.apns_team_id", "none: no APNs"),
     ("push.apns_topic", "none: no APNs"),
     ("push.apns_server", "https://api.push.apple.com"),
+    ("timeouts.handshake_seconds", "10"),
+    ("timeouts.head_seconds", "10"),
+    ("timeouts.body_seconds", "15"),
+    ("timeouts.request_seconds", "30"),
     ("limits.messages_a_minute", "60 an account"),
     ("limits.typing_a_minute", "60 an account in each conversation"),
     ("limits.connections_a_minute", "5 a device"),
@@ -51,6 +58,9 @@ pub const KEYS: &[(&str, &str)] = &[
     ("limits.connections_an_account", "16 at once"),
     ("limits.unauthenticated_an_address", "64 at once"),
 ];
+
+/// From here on, up to 1, two keys are taken for each other.
+const ALIKE: f64 = 0.85;
 
 /// Everything that is wrong with a configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -95,8 +105,10 @@ impl Settings {
     /// Notes a setting, unless an earlier, stronger source has set it already.
     pub fn set(&mut self, key: &str, text: impl Into<String>, source: impl Into<String>) {
         if KEYS.iter().all(|(known, _)| *known != key) {
-            let source = source.into();
-            self.problems.push(format!("`{key}` in {source} is not a setting of this relay."));
+            let (source, meant) = (source.into(), meant(key));
+            let meant = meant.map_or(String::new(), |known| format!(" Did you mean `{known}`?"));
+            self.problems
+                .push(format!("`{key}` in {source} is not a setting of this relay.{meant}"));
             return;
         }
         let found = Found { text: text.into(), source: source.into() };
@@ -135,6 +147,33 @@ impl Settings {
         }
     }
 
+    /// The configuration as it would be used, with where each setting comes from; it can be read
+    /// back.
+    ///
+    /// # Errors
+    ///
+    /// [`Problems`], all of them.
+    pub fn explain(self) -> Result<String, Problems> {
+        let found = self.found.clone();
+        let text = self.check()?.to_string();
+        let mut section = String::new();
+        let mut explained = String::with_capacity(2 * text.len());
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+                section = format!("{name}.");
+            }
+            explained.push_str(line);
+            if let Some((key, _)) = line.split_once(" = ") {
+                let found = found.get(&format!("{section}{key}"));
+                let source = found.map_or("default", |found| found.source.as_str());
+                explained.push_str("  # ");
+                explained.push_str(source);
+            }
+            explained.push('\n');
+        }
+        Ok(explained)
+    }
+
     /// Checks everything.
     ///
     /// # Errors
@@ -162,8 +201,9 @@ impl Settings {
         }
         config.blobs = self.take_blobs();
         config.push = self.take_push();
-        self.take_counts(config.rates.named_mut());
-        self.take_counts(config.caps.named_mut());
+        config.operating = self.take_operating();
+        self.take_counts("limits", config.rates.named_mut());
+        self.take_counts("limits", config.caps.named_mut());
         self.check_together(&config);
         if self.problems.is_empty() { Ok(config) } else { Err(Problems(self.problems)) }
     }
@@ -245,9 +285,24 @@ impl Settings {
         Some(tls)
     }
 
-    fn take_counts<const N: usize>(&mut self, named: [(&'static str, &mut u32); N]) {
+    fn take_operating(&mut self) -> Operating {
+        let mut operating = Operating::DEFAULT;
+        if let Some(migrate) = self.take("migrate", str::parse) {
+            operating.migrate = migrate;
+        }
+        if let Some(count) = self.take("database_connections", count) {
+            operating.database_connections = count;
+        }
+        if let Some(seconds) = self.take("return_within_seconds", seconds) {
+            operating.return_within_seconds = seconds;
+        }
+        self.take_counts("timeouts", operating.timeouts.named_mut());
+        operating
+    }
+
+    fn take_counts<const N: usize>(&mut self, section: &str, named: [(&'static str, &mut u32); N]) {
         for (name, place) in named {
-            if let Some(value) = self.take(&format!("limits.{name}"), count) {
+            if let Some(value) = self.take(&format!("{section}.{name}"), count) {
                 *place = value;
             }
         }
@@ -288,6 +343,18 @@ impl Settings {
             );
         }
     }
+}
+
+/// The setting that a key was probably meant to be.
+fn meant(key: &str) -> Option<&'static str> {
+    let likeness = |known: &str| {
+        // Without its section too: that is what people forget.
+        let bare = known.rsplit('.').next().unwrap_or(known);
+        strsim::jaro_winkler(known, key).max(strsim::jaro_winkler(bare, key))
+    };
+    let known = KEYS.iter().map(|(known, _)| (*known, likeness(known)));
+    let best = known.max_by(|(_, one), (_, other)| one.total_cmp(other));
+    best.filter(|(_, likeness)| *likeness > ALIKE).map(|(known, _)| known)
 }
 
 fn non_empty(text: &str) -> Result<&str, &'static str> {

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
-use std::time::Duration;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -17,9 +16,6 @@ use super::App;
 use super::refusal::Refusal;
 use crate::limits::{Class, Subject};
 use crate::service::{Caller, authenticate};
-
-/// A body that takes longer to arrive is given up.
-const BODY_MAX: Duration = Duration::from_secs(15);
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -160,13 +156,14 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, Reject> {
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
         let announced = request.headers().get(header::CONTENT_LENGTH);
         let announced: Option<usize> = announced.and_then(|v| v.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
             return Err(RejectCode::TooLarge.into());
         }
-        let bytes = tokio::time::timeout(BODY_MAX, to_bytes(request.into_body(), BODY_BYTES_MAX))
+        let arriving = to_bytes(request.into_body(), BODY_BYTES_MAX);
+        let bytes = tokio::time::timeout(app.timeouts.body(), arriving)
             .await
             .map_err(|_| malformed("it did not arrive in time"))?
             .map_err(|error| match is_length_limit(&error) {

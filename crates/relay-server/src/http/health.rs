@@ -1,5 +1,8 @@
 //! What the relay says of itself, to clients, load balancers and Prometheus.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -10,6 +13,11 @@ use schemars::SchemaGenerator;
 
 use super::described::{Answered, Description, JSON, Output};
 use super::{App, asyncapi, openapi};
+use crate::bus::Connected;
+use crate::storage::StorageError;
+
+/// A database that takes longer to say that it is there is not.
+const CHECK_MAX: Duration = Duration::from_millis(1_500);
 
 /// A text that is made elsewhere, of a media type.
 #[derive(Debug)]
@@ -40,20 +48,32 @@ pub async fn healthz() -> Json<Health> {
     Json(health("ok"))
 }
 
-/// `GET /readyz`: the process takes new work and its storage is there.
+/// `GET /readyz`: the process takes new work, and its database is there with the schema it needs.
+///
+/// Without its bus a node is slower and not less right, so that is said and nothing more: a load
+/// balancer that heeded it would take all nodes out at once.
 pub async fn readyz(State(app): State<App>) -> (StatusCode, Json<Health>) {
-    let missing = StatusCode::SERVICE_UNAVAILABLE;
     if app.check_ready().is_err() {
-        return (missing, Json(health("draining")));
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(health("draining")));
     }
-    match app.services.storage.check().await {
-        Ok(()) => (StatusCode::OK, Json(health("ok"))),
-        Err(error) => (missing, Json(health(&error.to_string()))),
-    }
+    let checked = tokio::time::timeout(CHECK_MAX, app.services.storage.check()).await;
+    let database = checked.unwrap_or(Err(StorageError::Unavailable));
+    let mut parts = BTreeMap::new();
+    let said = |missing: Option<String>| missing.unwrap_or_else(|| "ok".to_owned());
+    parts.insert("database".to_owned(), said(database.err().map(|error| error.to_string())));
+    let is_alone = app.services.bus.health().connected == Connected::No;
+    let bus = is_alone.then(|| "other nodes cannot be reached; messages arrive later".to_owned());
+    parts.insert("bus".to_owned(), said(bus));
+    let (code, status) = match database {
+        Ok(()) => (StatusCode::OK, "ok".to_owned()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    };
+    (code, Json(Health { parts, ..health(&status) }))
 }
 
 fn health(status: &str) -> Health {
-    Health { status: status.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Health { status: status.to_owned(), version, parts: BTreeMap::new() }
 }
 
 /// `GET /metrics`.
@@ -102,6 +122,8 @@ pub async fn limits(State(app): State<App>) -> Json<Limits> {
         fetches_a_minute: rates.fetches_a_minute,
         requests_a_quarter_hour: rates.requests_a_quarter_hour,
         connections_an_account: app.services.registry.connections_an_account(),
+        body_seconds: app.timeouts.body_seconds,
+        request_seconds: app.timeouts.request_seconds,
         default_workspace: app.services.workspace,
     })
 }

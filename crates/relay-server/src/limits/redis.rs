@@ -33,6 +33,7 @@ use tokio::task::JoinHandle;
 use super::local::LocalLimits;
 use super::{Class, Limits, LimitsHealth, Micros, Sharing, Subject, Wait, micros};
 use crate::bus::redis::link::{Link, Linked};
+use crate::bus::redis::meter::RedisMeter;
 use crate::bus::redis::{BadRedisUrl, RedisConfig};
 use crate::config::Rates;
 
@@ -71,6 +72,7 @@ struct Shared {
     rates: Rates,
     known: LocalLimits,
     prefix: String,
+    meter: RedisMeter,
     shared: AtomicU64,
     alone: AtomicU64,
 }
@@ -100,6 +102,7 @@ impl RedisLimits {
             rates,
             known: LocalLimits::new(rates),
             prefix: config.prefix.clone(),
+            meter: config.meter.clone(),
             shared: AtomicU64::new(0),
             alone: AtomicU64::new(0),
         });
@@ -186,7 +189,7 @@ impl Drop for RedisLimits {
 }
 
 async fn run(shared: Arc<Shared>, client: Client, mut queue: mpsc::Receiver<Request>) {
-    let mut link = Link::new(client);
+    let mut link = Link::new(client, shared.meter.clone());
     let mut offset = 0;
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, PIPELINE_MAX).await > 0 {

@@ -49,6 +49,19 @@ pub enum StorageError {
         /// The newest version this relay knows.
         known: i64,
     },
+    /// The database was written by an older relay, and nobody wanted it changed.
+    #[error(
+        "the database has schema version {found}, this relay needs {known}; run `relay-server migrate`"
+    )]
+    TooOld {
+        /// The version of the database; zero if it is empty.
+        found: i64,
+        /// The version this relay needs.
+        known: i64,
+    },
+    /// A restore was cut off.
+    #[error("a restore of this database was not finished; empty it and restore again")]
+    Unfinished,
     /// The backend would not keep what it acknowledges.
     #[error("the database is not set to keep what it acknowledges: {0}")]
     NotDurable(&'static str),

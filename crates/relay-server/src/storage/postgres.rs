@@ -44,13 +44,16 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgPool, Postgres, SqlSafeStr as _, Transaction, query_scalar};
 
 use super::error::{StorageError, of_migration};
+use super::schema::{self, Schema};
+use super::vitals::{Measured, Meter, Pool};
 
 /// The schema, step by step; a step is never changed once it was released.
-const STEPS: [(i64, &str, &str); 4] = [
+const STEPS: [(i64, &str, &str); 5] = [
     (1, "begin", include_str!("../../migrations/postgres/0001_begin.sql")),
     (2, "forgive", include_str!("../../migrations/postgres/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/postgres/0003_audit.sql")),
     (5, "blobs", include_str!("../../migrations/postgres/0005_blobs.sql")),
+    (7, "compatible", include_str!("../../migrations/postgres/0007_compatible.sql")),
 ];
 /// How long a verb waits for a connection before it says that the store is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,6 +66,21 @@ type Connection = sqlx::PgConnection;
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    meter: Meter,
+}
+
+impl Measured for Store {
+    fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    fn pool(&self) -> Pool {
+        Pool {
+            open: self.pool.size(),
+            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
+            most: self.pool.options().get_max_connections(),
+        }
+    }
 }
 
 impl Store {
@@ -75,6 +93,20 @@ impl Store {
     /// newer relay's database, [`StorageError::Corrupt`] for a schema that is not ours,
     /// [`StorageError::NotDurable`] if the server acknowledges commits that are not on disk.
     pub async fn open(url: &str, connections: u32) -> Result<Self, StorageError> {
+        Self::open_with(url, connections, Schema::Migrate).await
+    }
+
+    /// The same, with another wish for the schema.
+    ///
+    /// # Errors
+    ///
+    /// Beside the above, [`StorageError::TooOld`] where steps would be needed that are not wanted,
+    /// [`StorageError::Unfinished`] where a restore was cut off.
+    pub async fn open_with(
+        url: &str,
+        connections: u32,
+        schema: Schema,
+    ) -> Result<Self, StorageError> {
         let options: PgConnectOptions = url.parse()?;
         let options = options.application_name("sealwire-relay");
         let patient = options.clone();
@@ -98,8 +130,8 @@ impl Store {
             .connect_with(options)
             .await?;
         check_settings(&pool).await?;
-        migrate(patient).await?;
-        Ok(Self { pool })
+        migrate(patient, schema).await?;
+        Ok(Self { pool, meter: Meter::default() })
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, StorageError> {
@@ -133,19 +165,45 @@ async fn check_settings(pool: &PgPool) -> Result<(), StorageError> {
     Ok(())
 }
 
-async fn migrate(options: PgConnectOptions) -> Result<(), StorageError> {
+async fn migrate(options: PgConnectOptions, schema: Schema) -> Result<(), StorageError> {
+    let known = newest();
+    // On a connection of its own: it may wait for another node for as long as that needs, and the
+    // advisory lock goes with it, whatever happens.
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+    if schema != Schema::Unfinished {
+        let unfinished = "SELECT to_regclass('sealwire_restoring') IS NOT NULL";
+        if query_scalar(unfinished).fetch_one(&pool).await? {
+            return Err(StorageError::Unfinished);
+        }
+    }
+    let found = query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL");
+    let found = match found.fetch_one(&pool).await? {
+        false => None,
+        true => query_scalar(schema::FOUND).fetch_one(&pool).await?,
+    };
+    let compatible_since = match found {
+        Some(newer) if newer > known => query_scalar(schema::SINCE).fetch_optional(&pool).await?,
+        _ => None,
+    };
+    let migrated = match schema::wants_steps(found, compatible_since, known, schema)? {
+        true => migrator().run(&pool).await,
+        false => Ok(()),
+    };
+    pool.close().await;
+    migrated.map_err(|error| of_migration(error, known))
+}
+
+fn migrator() -> Migrator {
     let steps = STEPS.iter().map(|(version, name, sql)| {
         let sql = sql.into_sql_str();
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
     });
-    let known = STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
-    let migrator = Migrator::with_migrations(steps.collect());
-    // On a connection of its own: it may wait for another node for as long as that needs, and the
-    // advisory lock goes with it, whatever happens.
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
-    let migrated = migrator.run(&pool).await;
-    pool.close().await;
-    migrated.map_err(|error| of_migration(error, known))
+    Migrator::with_migrations(steps.collect())
+}
+
+/// The version of the schema that this relay knows.
+pub(crate) fn newest() -> i64 {
+    STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -43,13 +43,16 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{SqlSafeStr as _, Sqlite, SqlitePool, Transaction, query_as, query_scalar};
 
 use super::error::{StorageError, of_migration};
+use super::schema::{self, Schema};
+use super::vitals::{Measured, Meter, Pool};
 
 /// The schema, step by step; a step is never changed once it was released.
-const STEPS: [(i64, &str, &str); 4] = [
+const STEPS: [(i64, &str, &str); 5] = [
     (1, "begin", include_str!("../../migrations/sqlite/0001_begin.sql")),
     (2, "forgive", include_str!("../../migrations/sqlite/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/sqlite/0003_audit.sql")),
     (5, "blobs", include_str!("../../migrations/sqlite/0005_blobs.sql")),
+    (7, "compatible", include_str!("../../migrations/sqlite/0007_compatible.sql")),
 ];
 const READERS_MAX: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,6 +68,22 @@ pub struct Store {
     readers: SqlitePool,
     /// Whether the log may still hold bytes that were erased.
     log_is_stale: Arc<AtomicBool>,
+    meter: Meter,
+}
+
+impl Measured for Store {
+    fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    fn pool(&self) -> Pool {
+        let idle = self.readers.num_idle() + self.writer.num_idle();
+        Pool {
+            open: self.readers.size() + self.writer.size(),
+            idle: u32::try_from(idle).unwrap_or(u32::MAX),
+            most: READERS_MAX + 1,
+        }
+    }
 }
 
 impl Store {
@@ -75,6 +94,15 @@ impl Store {
     /// [`StorageError::TooNew`] for a newer relay's file, [`StorageError::Corrupt`] for one that is
     /// no store of ours, [`StorageError::NotDurable`] where the file system cannot keep a WAL.
     pub async fn open(path: &Path) -> Result<Self, StorageError> {
+        Self::open_with(path, Schema::Migrate).await
+    }
+
+    /// The same, with another wish for the schema.
+    ///
+    /// # Errors
+    ///
+    /// Beside the above, [`StorageError::TooOld`] where steps would be needed that are not wanted.
+    pub async fn open_with(path: &Path, schema: Schema) -> Result<Self, StorageError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -92,14 +120,15 @@ impl Store {
             .connect_with(options.clone())
             .await?;
         check_settings(&writer).await?;
-        migrate(&writer).await?;
+        migrate(&writer, schema).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options.pragma("query_only", "ON"))
             .await?;
         // A sweep may have been cut off before it emptied the log.
-        let store = Self { writer, readers, log_is_stale: Arc::new(AtomicBool::new(true)) };
+        let log_is_stale = Arc::new(AtomicBool::new(true));
+        let store = Self { writer, readers, log_is_stale, meter: Meter::default() };
         store.after_erasing(0).await;
         Ok(store)
     }
@@ -154,14 +183,35 @@ async fn check_settings(pool: &SqlitePool) -> Result<(), StorageError> {
     Ok(())
 }
 
-async fn migrate(pool: &SqlitePool) -> Result<(), StorageError> {
+async fn migrate(pool: &SqlitePool, schema: Schema) -> Result<(), StorageError> {
+    let known = newest();
+    let found = query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'");
+    let found = match found.fetch_one(pool).await? {
+        0 => None,
+        _ => query_scalar(schema::FOUND).fetch_one(pool).await?,
+    };
+    let compatible_since = match found {
+        Some(newer) if newer > known => query_scalar(schema::SINCE).fetch_optional(pool).await?,
+        _ => None,
+    };
+    if schema::wants_steps(found, compatible_since, known, schema)? {
+        let migrated = migrator().run(pool).await;
+        migrated.map_err(|error| of_migration(error, known))?;
+    }
+    Ok(())
+}
+
+fn migrator() -> Migrator {
     let steps = STEPS.iter().map(|(version, name, sql)| {
         let sql = sql.into_sql_str();
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
     });
-    let known = STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default();
-    let migrator = Migrator::with_migrations(steps.collect());
-    migrator.run(pool).await.map_err(|error| of_migration(error, known))
+    Migrator::with_migrations(steps.collect())
+}
+
+/// The version of the schema that this relay knows.
+pub(crate) fn newest() -> i64 {
+    STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,13 +1,18 @@
 //! The program itself, as somebody would start it.
 
+use std::path::Path;
 use std::process::Stdio;
 
+use chat_core::api::account::OwnAccount;
 use chat_core::api::info::Health;
+use chat_core::reject::RejectCode;
+use relay_server::config::KEYS;
+use relay_server::testing::TestRelay;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::people::Rest;
+use crate::people::{Person, Rest};
 
 #[tokio::test]
 async fn a_half_wrong_configuration_is_refused_naming_everything() {
@@ -43,6 +48,78 @@ async fn the_configuration_can_be_checked_and_printed_without_running() {
     assert!(printed.contains("listen = \"127.0.0.1:7301\""));
     assert!(printed.contains("messages_a_minute = 7"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else was made");
+}
+
+#[tokio::test]
+async fn the_doctor_says_what_is_wrong_and_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let examine = async |more: &[&str]| {
+        let mut program = program();
+        let output = program.args(["doctor", "--connections", "100", "--data"]);
+        let output = output.arg(folder.path().join("data")).args(more).output().await.unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+
+    let (is_well, said) = examine(&[]).await;
+    assert!(is_well, "{said}");
+    assert!(said.lines().any(|line| line.starts_with("ok    database")), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
+    let away = ["--database", "postgres://nobody:secret@127.0.0.1:1/nothing"];
+    let (is_well, said) = examine(&away).await;
+    assert!(!is_well);
+    assert!(said.lines().any(|line| line.starts_with("FAIL  database")), "{said}");
+    assert!(!said.contains("secret"));
+}
+
+#[tokio::test]
+async fn an_operator_looks_at_an_account_and_ends_its_sessions() {
+    let relay = TestRelay::start().await;
+    let alice = Person::register(&relay, "alice").await;
+    let device = alice.device.address.device.to_string();
+    let admin = async |words: &[&str]| {
+        let mut program = program();
+        let output = program.arg("admin").args(words).arg("--data").arg(relay.folder());
+        let output = output.output().await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    };
+
+    let (_, stats) = admin(&["stats"]).await;
+    assert!(stats.contains("\"accounts\": 1") && stats.contains("\"sessions\": 1"), "{stats}");
+    let (_, found) = admin(&["user", "Alice"]).await;
+    assert!(found.contains(&device) && found.contains("\"username\": \"alice\""), "{found}");
+    assert!(alice.get::<OwnAccount>("/v1/account").await.is_ok());
+    let (is_done, said) = admin(&["end-sessions", "alice", "--device", &device]).await;
+    assert!(is_done, "{said}");
+    let refused = alice.get::<OwnAccount>("/v1/account").await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::TokenInvalid);
+    let (is_done, said) = admin(&["end-sessions", "nobody"]).await;
+    assert!(!is_done && said.contains("no such thing"), "{said}");
+    let (_, limits) = admin(&["limits"]).await;
+    assert!(limits.contains("messages_a_minute = 60"), "{limits}");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn every_setting_has_a_flag_a_variable_and_a_line_in_the_manual() {
+    let output = program().args(["serve", "--help"]).output().await.unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+
+    for (key, _) in KEYS {
+        let name = key.strip_prefix("limits.").unwrap_or(key).replace('.', "_");
+        let flag = format!("--{}", name.replace('_', "-"));
+        let variable = format!("SEALWIRE_{}", name.to_uppercase());
+
+        assert!(help.contains(&format!("{flag} <")), "{key} has no flag {flag}");
+        assert!(help.contains(&format!("[env: {variable}")), "{key} has no variable {variable}");
+        let line = format!("| `{key}` | `{flag}` | `{variable}` | ");
+        assert!(manual.contains(&line), "docs/operations.md has no line {line}");
+    }
+    let lines = manual.lines().filter(|line| line.contains("| `--") && line.contains("`SEALWIRE_"));
+    // One more: the file itself.
+    assert_eq!(lines.count(), KEYS.len() + 1, "docs/operations.md knows a setting that is none");
 }
 
 #[cfg(unix)]

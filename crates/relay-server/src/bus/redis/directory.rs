@@ -29,7 +29,7 @@ struct Directory {
 }
 
 pub(super) async fn run(shared: Arc<Shared>, client: Client, mut wanted: mpsc::Receiver<Change>) {
-    let link = Link::new(client);
+    let link = Link::new(client, shared.meter.clone());
     let mut directory = Directory { shared: shared.clone(), link, renewed_at: None };
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -6,6 +6,7 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, RedisResult};
 use tokio::time::Instant;
 
+use super::meter::RedisMeter;
 use super::{ANSWER_WITHIN, RETRY_WITHIN};
 
 /// The first pause after a failure; each further one is twice as long.
@@ -17,6 +18,9 @@ pub(crate) struct Link {
     linked: Option<Linked>,
     pause: Pause,
     not_before: Instant,
+    meter: RedisMeter,
+    /// When the connection was handed out last.
+    asked_at: Instant,
 }
 
 /// A connection that works, as far as is known.
@@ -35,9 +39,9 @@ struct RedisClock {
 }
 
 impl Link {
-    pub(crate) fn new(client: Client) -> Self {
-        let (pause, not_before) = (Pause::default(), Instant::now());
-        Self { client, linked: None, pause, not_before }
+    pub(crate) fn new(client: Client, meter: RedisMeter) -> Self {
+        let (pause, now) = (Pause::default(), Instant::now());
+        Self { client, linked: None, pause, not_before: now, meter, asked_at: now }
     }
 
     /// The connection; nothing while there is none, or it is too early to try again.
@@ -48,18 +52,21 @@ impl Link {
                 Err(error) => self.failed(&error),
             }
         }
+        self.asked_at = Instant::now();
         self.linked.as_mut()
     }
 
     /// Takes note that the connection is of no use any more.
     pub(crate) fn failed(&mut self, error: &::redis::RedisError) {
         tracing::debug!(%error, "Redis is not there");
+        self.meter.failed();
         self.linked = None;
         self.not_before = Instant::now() + self.pause.next();
     }
 
     /// Takes note that the connection did its work.
     pub(crate) fn worked(&mut self) {
+        self.meter.answered(self.asked_at.elapsed());
         self.pause = Pause::default();
         if let Some(linked) = &mut self.linked {
             linked.is_new = false;

@@ -22,7 +22,7 @@ pub(super) struct Publish {
 }
 
 pub(super) async fn run(shared: Arc<Shared>, client: Client, mut queue: mpsc::Receiver<Publish>) {
-    let mut link = Link::new(client);
+    let mut link = Link::new(client, shared.meter.clone());
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = Vec::new();

@@ -206,7 +206,7 @@ fn config(url: &str) -> RedisConfig {
     let prefix = format!("test:{:016x}:", rand::rng().next_u64());
     // So long that no test waits for the renewal that comes anyway.
     let directory_ttl = Duration::from_secs(3600);
-    RedisConfig { url: url.to_owned(), prefix, directory_ttl }
+    RedisConfig { prefix, directory_ttl, ..RedisConfig::at(url) }
 }
 
 fn proxied(config: &RedisConfig, proxy: &Proxy) -> RedisConfig {

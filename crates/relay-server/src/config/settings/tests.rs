@@ -1,3 +1,4 @@
+use super::super::Migrate;
 use super::*;
 
 fn settings(pairs: &[(&str, &str)]) -> Settings {
@@ -115,4 +116,46 @@ fn what_is_printed_can_be_read_back_and_holds_no_password() {
     assert!(!text.contains("secret"));
     assert!(!format!("{config:?}").contains("secret"));
     assert_eq!(Config { database: again_database(), ..config }, again.check().unwrap());
+}
+
+#[test]
+fn a_misspelt_setting_is_named_with_the_one_that_was_meant() {
+    for (wrong, meant) in [
+        ("lissten", "listen"),
+        ("limits.message_a_minute", "limits.messages_a_minute"),
+        ("messages_a_minute", "limits.messages_a_minute"),
+        ("tls.certificat", "tls.certificate"),
+    ] {
+        let problems = settings(&[(wrong, "1")]).check().unwrap_err();
+        let text = problems.to_string();
+        assert!(text.contains(&format!("Did you mean `{meant}`?")), "{text}");
+    }
+    let text = settings(&[("colour", "blue")]).check().unwrap_err().to_string();
+    assert!(!text.contains("Did you mean"), "{text}");
+}
+
+#[test]
+fn an_explanation_says_where_each_setting_comes_from_and_can_be_read_back() {
+    let mut given = settings(&[("listen", "127.0.0.1:1"), ("migrate", "by_command")]);
+    given.read_toml(
+        "database = \"postgres://relay:secret@db/x\"\n[timeouts]\nhead_seconds = 3",
+        "a.toml",
+    );
+
+    let text = given.explain().unwrap();
+    let mut again = Settings::default();
+    again.read_toml(&text, "explained");
+
+    for line in [
+        "listen = \"127.0.0.1:1\"  # a test",
+        "database = \"postgres://relay:***@db/x\"  # a.toml",
+        "head_seconds = 3  # a.toml",
+        "messages_a_minute = 60  # default",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+    }
+    assert!(!text.contains("secret"));
+    let operating = again.check().unwrap().operating;
+    assert_eq!(operating.migrate, Migrate::ByCommand);
+    assert_eq!(operating.timeouts.head_seconds, 3);
 }

@@ -4,6 +4,7 @@ use rand_core::Rng as _;
 use sqlx::{AssertSqlSafe, Executor as _};
 
 use super::*;
+use crate::storage::conformance::people::{group, people, stored};
 use crate::storage::{Storage, conformance};
 
 conformance::suite!(crate::storage::postgres::tests::with_store);
@@ -43,10 +44,10 @@ async fn nodes_that_start_at_once_make_one_schema() {
 async fn a_newer_relays_database_is_refused() {
     with_database(async |url| {
         let store = Store::open(&url, 2).await.unwrap();
-        let later = "INSERT INTO _sqlx_migrations \
-                     (version, description, success, checksum, execution_time) \
-                     VALUES (99, 'later', TRUE, '\\x00', 0)";
-        store.pool.execute(later).await.unwrap();
+        let breaks = "UPDATE metadata SET number = 99 WHERE name = 'compatible_since'";
+        for sql in [LATER, breaks] {
+            store.pool.execute(sql).await.unwrap();
+        }
         store.close().await;
 
         let reopened = Store::open(&url, 2).await;
@@ -55,6 +56,65 @@ async fn a_newer_relays_database_is_refused() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_relay_works_on_the_schema_of_the_next_version() {
+    with_database(async |url| {
+        let store = Store::open(&url, 2).await.unwrap();
+        for sql in [
+            "ALTER TABLE accounts ADD COLUMN shoe_size BIGINT",
+            "ALTER TABLE messages ADD COLUMN weight BIGINT NOT NULL DEFAULT 1",
+            "CREATE TABLE later (id BIGINT PRIMARY KEY)",
+            LATER,
+        ] {
+            store.pool.execute(sql).await.unwrap();
+        }
+        store.close().await;
+
+        let store: Arc<dyn Storage> = Arc::new(Store::open(&url, 2).await.unwrap());
+
+        let [alice, bob] = people(&store, ["alice", "bob"]).await;
+        let chat = group(&store, &alice, &[&bob], 1).await;
+        stored(&store, alice.writes(&chat, "hello")).await;
+        assert_eq!(store.conversation(chat.id()).await.unwrap().unwrap().last, 1);
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_step_that_is_cut_off_leaves_the_schema_as_it_was() {
+    with_database(async |url| {
+        let pool = PgPool::connect(&url).await.unwrap();
+        let first = migrator().iter().next().unwrap().clone();
+        // The server ends the session in the middle, as it does when it is killed.
+        let cut = Migration::new(
+            2,
+            "cut off".into(),
+            MigrationType::Simple,
+            "ALTER TABLE accounts ADD COLUMN half BIGINT; \
+             SELECT pg_terminate_backend(pg_backend_pid())"
+                .into_sql_str(),
+            false,
+        );
+        Migrator::with_migrations(vec![first, cut]).run(&pool).await.unwrap_err();
+        pool.close().await;
+
+        let store = Store::open(&url, 2).await.unwrap();
+
+        let half = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'half'";
+        let half: i64 = query_scalar(half).fetch_one(&store.pool).await.unwrap();
+        assert_eq!(half, 0);
+        assert_eq!(store.epoch().await, Ok(1));
+        store.close().await;
+    })
+    .await;
+}
+
+/// What a newer relay that leaves room for this one would have noted.
+const LATER: &str = "INSERT INTO _sqlx_migrations \
+    (version, description, success, checksum, execution_time) \
+    VALUES (99, 'later', TRUE, '\\x00', 0)";
 
 #[tokio::test]
 async fn a_server_that_acknowledges_too_early_is_refused() {
@@ -126,8 +186,4 @@ fn server() -> String {
 
 fn random() -> u64 {
     rand::rng().next_u64()
-}
-
-fn newest() -> i64 {
-    STEPS.iter().map(|(version, ..)| *version).max().unwrap()
 }

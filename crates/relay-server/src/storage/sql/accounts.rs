@@ -10,11 +10,13 @@ use sqlx::{query, query_as, query_scalar};
 use zeroize::Zeroizing;
 
 use super::row::{fixed, signed, unsigned};
-use super::{Connection, LoginRecord, NewAccount, StorageError, devices, prekeys};
+use super::{Connection, LoginRecord, NewAccount, StorageError, devices, newest, prekeys};
+use crate::storage::schema;
 
 pub(super) async fn check(connection: &mut Connection) -> Result<(), StorageError> {
-    query("SELECT 1").execute(connection).await?;
-    Ok(())
+    let found: i64 = query_scalar(schema::FOUND).fetch_one(connection).await?;
+    let known = newest();
+    if found < known { Err(StorageError::TooOld { found, known }) } else { Ok(()) }
 }
 
 pub(super) async fn epoch(connection: &mut Connection) -> Result<u64, StorageError> {

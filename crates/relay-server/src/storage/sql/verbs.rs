@@ -13,6 +13,7 @@
 //! Each verb here is a transaction; its story is in the function of the same name.
 
 mod accounts;
+mod administration;
 mod audit;
 mod backups;
 mod blobs;
@@ -24,6 +25,7 @@ mod naming;
 mod prekeys;
 mod pushes;
 mod receipts;
+mod restoring;
 
 use std::time::Duration;
 
@@ -42,7 +44,7 @@ use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use zeroize::Zeroizing;
 
-use super::{Connection, Store, batch};
+use super::{Connection, Store, batch, newest};
 use crate::audit::{AuditRecord, Chained};
 use crate::storage::{
     Acknowledgement, ActiveDevices, AppendError, Appended, AuditEnds, Backlog, Conversation,
@@ -54,18 +56,24 @@ use crate::storage::{
 /// Runs a function of one of the modules in a transaction of its own.
 macro_rules! write {
     ($store:expr, $module:ident :: $verb:ident ( $($argument:expr),* )) => {{
-        let mut transaction = $store.begin().await?;
-        let answer = $module::$verb(&mut transaction, $($argument),*).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        let verb = async {
+            let mut transaction = $store.begin().await?;
+            let answer = $module::$verb(&mut transaction, $($argument),*).await?;
+            transaction.commit().await?;
+            Ok(answer)
+        };
+        $store.meter.write(verb).await
     }};
 }
 
 /// Runs a function of one of the modules that only reads.
 macro_rules! read {
     ($store:expr, $module:ident :: $verb:ident ( $($argument:expr),* )) => {{
-        let mut connection = $store.read().await?;
-        $module::$verb(&mut connection, $($argument),*).await
+        let verb = async {
+            let mut connection = $store.read().await?;
+            $module::$verb(&mut connection, $($argument),*).await
+        };
+        $store.meter.read(verb).await
     }};
 }
 

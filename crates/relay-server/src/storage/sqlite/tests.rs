@@ -59,19 +59,85 @@ async fn a_newer_relays_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("relay.db");
     let store = Store::open(&path).await.unwrap();
-    sqlx::query(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (99, 'later', TRUE, x'00', 0)",
-    )
-    .execute(&store.writer)
-    .await
-    .unwrap();
+    let breaks = "UPDATE metadata SET number = 99 WHERE name = 'compatible_since'";
+    for sql in [LATER, breaks] {
+        sqlx::query(sql).execute(&store.writer).await.unwrap();
+    }
     store.close().await;
 
     let reopened = Store::open(&path).await;
 
     assert_eq!(reopened.unwrap_err(), StorageError::TooNew { found: 99, known: newest() });
 }
+
+#[tokio::test]
+async fn a_relay_works_on_the_schema_of_the_next_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.db");
+    let store = Store::open(&path).await.unwrap();
+    for sql in [
+        "ALTER TABLE accounts ADD COLUMN shoe_size INTEGER",
+        "ALTER TABLE messages ADD COLUMN weight INTEGER NOT NULL DEFAULT 1",
+        "CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT",
+        LATER,
+    ] {
+        sqlx::query(sql).execute(&store.writer).await.unwrap();
+    }
+    store.close().await;
+
+    let store: Arc<dyn Storage> = Arc::new(Store::open(&path).await.unwrap());
+
+    let [alice, bob] = people(&store, ["alice", "bob"]).await;
+    let chat = group(&store, &alice, &[&bob], 1).await;
+    stored(&store, alice.writes(&chat, "hello")).await;
+    assert_eq!(store.conversation(chat.id()).await.unwrap().unwrap().last, 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_step_that_is_cut_off_leaves_the_schema_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    let steps = migrator();
+    let first = steps.iter().next().unwrap().clone();
+    // The second half cannot be run: as if the power had gone in the middle.
+    let cut = Migration::new(
+        2,
+        "cut off".into(),
+        MigrationType::Simple,
+        "ALTER TABLE accounts ADD COLUMN half INTEGER; INSERT INTO nowhere VALUES (1)"
+            .into_sql_str(),
+        false,
+    );
+    Migrator::with_migrations(vec![first, cut]).run(&pool).await.unwrap_err();
+    let half = "SELECT count(*) FROM pragma_table_info('accounts') WHERE name = 'half'";
+    let half: i64 = query_scalar(half).fetch_one(&pool).await.unwrap();
+    pool.close().await;
+
+    let store = Store::open(&path).await.unwrap();
+
+    assert_eq!(half, 0);
+    assert_eq!(store.epoch().await, Ok(1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_older_schema_is_left_alone_if_nobody_wants_it_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.db");
+    let refused = Store::open_with(&path, Schema::AsItIs).await.unwrap_err();
+    assert_eq!(refused, StorageError::TooOld { found: 0, known: newest() });
+
+    Store::open(&path).await.unwrap().close().await;
+
+    Store::open_with(&path, Schema::AsItIs).await.unwrap().close().await;
+}
+
+/// What a newer relay that leaves room for this one would have noted.
+const LATER: &str = "INSERT INTO _sqlx_migrations \
+    (version, description, success, checksum, execution_time) VALUES (99, 'later', TRUE, x'00', 0)";
 
 #[tokio::test]
 async fn a_file_of_something_else_is_refused() {
@@ -116,8 +182,4 @@ fn is_in_the_files(folder: &Path, text: &[u8]) -> bool {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         bytes.windows(text.len()).any(|window| window == text)
     })
-}
-
-fn newest() -> i64 {
-    STEPS.iter().map(|(version, ..)| *version).max().unwrap()
 }
