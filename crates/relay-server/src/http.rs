@@ -10,7 +10,7 @@
 //! | [`backup`] | `/v1/account/backup…` |
 //! | [`blobs`] | `/v1/blobs…` |
 //! | [`origin`] | which web pages may |
-//! | [`routes`] | the list of all paths |
+//! | [`routes()`] | the list of all paths |
 //! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
 //! | [`described`], [`openapi`], [`asyncapi`] | what all of that looks like: `/v1/openapi.json`, `/v1/asyncapi.json` |
 //!
