@@ -20,7 +20,7 @@ const ACTS: std::ops::Range<usize> = 10..30;
 /// The longest pause between two of them.
 const PAUSE_MAX: Duration = Duration::from_millis(6);
 /// Longer than anything takes that comes at all.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The devices of a world, and what happens to them.
 pub(super) struct World {
