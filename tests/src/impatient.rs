@@ -27,8 +27,8 @@ impl<C: Clock> Clock for Impatient<C> {
         self.0.steady()
     }
 
-    fn wait_for(&self, left: Duration) -> Wait {
-        self.0.wait_for(left)
+    fn wait_for_either(&self, at: Timestamp, steady: Steady) -> Wait {
+        self.0.wait_for_either(at, steady)
     }
 
     fn pause(&self, duration: Duration) -> Wait {

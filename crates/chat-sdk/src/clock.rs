@@ -33,9 +33,13 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
         Steady::now()
     }
 
-    /// Ends when this much has passed by either clock: [`Clock::now`] or [`Clock::steady`].
-    fn wait_for(&self, left: Duration) -> Wait {
-        let (wall, steady) = (self.wait_until(self.now().after(left)), self.pause(left));
+    /// Ends when either clock is there: [`Clock::now`] at `at`, or [`Clock::steady`] at `steady`.
+    ///
+    /// Both are moments and not a time that is left: the clocks go on between the reading that a
+    /// moment was reckoned from and this call.
+    fn wait_for_either(&self, at: Timestamp, steady: Steady) -> Wait {
+        let left = steady.since.saturating_sub(self.steady().since);
+        let (wall, steady) = (self.wait_until(at), self.pause(left));
         Box::pin(async move {
             tokio::select! {
                 () = wall => {}
@@ -126,12 +130,10 @@ impl Clock for ManualClock {
         self.0.borrow().steady
     }
 
-    fn wait_for(&self, left: Duration) -> Wait {
-        let Hands { now, steady } = *self.0.borrow();
-        let (at, since) = (now.after(left), steady.since.saturating_add(left));
+    fn wait_for_either(&self, at: Timestamp, steady: Steady) -> Wait {
         let mut shown = self.0.subscribe();
         Box::pin(async move {
-            let is_over = |hands: &Hands| hands.now >= at || hands.steady.since >= since;
+            let is_over = |hands: &Hands| hands.now >= at || hands.steady.since >= steady.since;
             if shown.wait_for(is_over).await.is_err() {
                 std::future::pending().await
             }
@@ -170,5 +172,21 @@ mod tests {
     async fn a_wait_for_the_past_is_over() {
         SystemClock.wait_until(Timestamp::from_millis(1)).await;
         ManualClock::at(Timestamp::from_millis(2)).wait_until(Timestamp::from_millis(1)).await;
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_moves_before_the_wait_begins_does_not_put_it_off() {
+        let minute = Duration::from_secs(60);
+        let far = Timestamp::from_millis(u64::MAX);
+        let clock = ManualClock::at(Timestamp::from_millis(0));
+        let (wall, steady) = (clock.now().after(minute), clock.steady().after(minute));
+        let never = clock.steady().after(Duration::MAX);
+
+        clock.advance(minute);
+
+        clock.wait_for_either(wall, never).await;
+        clock.wait_for_either(far, steady).await;
+        let before_boot = Steady { since: Duration::ZERO, ..SystemClock.steady() };
+        SystemClock.wait_for_either(far, before_boot).await;
     }
 }

@@ -316,7 +316,7 @@ impl Engine {
 
     async fn arm_expiry(&mut self) {
         self.timers.expiry = match expiry::next(&self.hub).await {
-            Ok(next) => next.map(|left| self.hub.context.clock.wait_for(left)),
+            Ok(next) => next.map(|(at, steady)| self.hub.context.clock.wait_for_either(at, steady)),
             Err(error) => {
                 tracing::debug!(code = error.code(), "the next deadline is not known");
                 return;

@@ -20,6 +20,7 @@ use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
+use crate::clock::Steady;
 use crate::error::{Kind, Result};
 use crate::event::Event;
 use crate::hub::Hub;
@@ -106,9 +107,10 @@ pub(crate) async fn sweep(hub: &Hub) -> Result<()> {
     Ok(())
 }
 
-/// How long until the next sweep, if anything has a timer that runs. Timers are wound at least as
-/// often as this, so that a device that stops all at once forgets no more than that of their time.
-pub(crate) async fn next(hub: &Hub) -> Result<Option<Duration>> {
+/// When the next sweep is, by whichever clock is there first, if anything has a timer that runs.
+/// Timers are wound once in a while, so that a device that stops all at once forgets no more than
+/// that of their time.
+pub(crate) async fn next(hub: &Hub) -> Result<Option<(Timestamp, Steady)>> {
     let (now, steady) = (hub.context.now(), hub.context.clock.steady());
     let read =
         move |tx: &Transaction<'_>| Ok((timers::are_unwound(tx)?, timers::next(tx, now, steady)?));
@@ -116,7 +118,8 @@ pub(crate) async fn next(hub: &Hub) -> Result<Option<Duration>> {
     if are_unwound {
         hub.context.store.write(move |tx| timers::wind(tx, now, steady)).await?;
     }
-    Ok(next.map(|left| left.min(WIND_EVERY)))
+    let left = next.map(|left| left.min(WIND_EVERY));
+    Ok(left.map(|left| (now.after(left), steady.after(left))))
 }
 
 /// Empties the write-ahead log; a reader in another process puts that off to the next sweep.

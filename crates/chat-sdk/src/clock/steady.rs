@@ -23,6 +23,12 @@ impl Steady {
         of_system().unwrap_or_else(of_process)
     }
 
+    /// What the same clock shows `by` later.
+    #[must_use]
+    pub fn after(self, by: Duration) -> Self {
+        Self { since: self.since.saturating_add(by), ..self }
+    }
+
     pub(crate) fn millis(self) -> i64 {
         i64::try_from(self.since.as_millis()).unwrap_or(i64::MAX)
     }
