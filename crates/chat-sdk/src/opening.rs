@@ -374,13 +374,8 @@ fn store(
 
     let content = Content::read(&opened.content.kind, &opened.content.body);
     let message = message_row(own, arrival, opened.content, &content, now);
-    if message.deadline.is_some_and(|deadline| deadline <= now) {
-        let sequence = message.sequence;
-        tombstones::bury(tx, conversation, message.id, sequence, Gone::Expired, now)?;
-        return Ok(outcome);
-    }
-    if blocking::silences(tx, own, header, &content)? {
-        tombstones::bury(tx, conversation, message.id, message.sequence, Gone::Blocked, now)?;
+    if let Some(why) = why_not_kept(tx, own, header, &message, &content, now)? {
+        tombstones::bury(tx, conversation, message.id, message.sequence, why, now)?;
         return Ok(outcome);
     }
     if content.is_aside() {
@@ -398,6 +393,21 @@ fn store(
         _ => outcome.message = Some(message),
     }
     Ok(outcome)
+}
+
+/// Why a message that is believed is not kept, if there is a reason.
+fn why_not_kept(
+    tx: &Transaction<'_>,
+    own: &Own,
+    header: &Header,
+    message: &MessageRow,
+    content: &Content,
+    now: Timestamp,
+) -> Result<Option<Gone>> {
+    if message.deadline.is_some_and(|deadline| deadline <= now) {
+        return Ok(Some(Gone::Expired));
+    }
+    Ok(blocking::silences(tx, own, header, content)?.then_some(Gone::Blocked))
 }
 
 /// Lets an annotation take effect, if it may; tells on which message.

@@ -24,7 +24,7 @@ use crate::audit::{Anchor, AuditEvent, AuditRecord, BrokenChain, Chained, Note};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Database};
 use crate::relay::{self, StartError};
-use crate::storage::schema::Schema;
+use crate::storage::schema::{Schema, newest};
 use crate::storage::{Storage, StorageError, postgres, sqlite};
 
 /// Connections to PostgreSQL that a command needs.
@@ -129,20 +129,20 @@ pub async fn open(config: &Config) -> Result<Arc<dyn Storage>, OperatorError> {
 ///
 /// [`OperatorError`]; every step that was finished stays so.
 pub async fn migrate(config: &Config) -> Result<i64, OperatorError> {
-    let (storage, newest): (Arc<dyn Storage>, _) = match &config.database {
+    let (storage, version): (Arc<dyn Storage>, _) = match &config.database {
         Database::Sqlite(path) => {
             // A node that runs holds the folder; nobody changes the schema below it.
             let _lock = relay::prepare(&config.data, path).map_err(OperatorError::in_use)?;
-            (Arc::new(sqlite::Store::open(path).await?), sqlite::newest())
+            (Arc::new(sqlite::Store::open(path).await?), newest(sqlite::STEPS))
         }
         Database::Postgres(url) => {
-            (Arc::new(postgres::Store::open(url, CONNECTIONS).await?), postgres::newest())
+            (Arc::new(postgres::Store::open(url, CONNECTIONS).await?), newest(postgres::STEPS))
         }
     };
-    let note = Note::done(AuditEvent::Migrated).saying(format_args!("schema {newest}"));
+    let note = Note::done(AuditEvent::Migrated).saying(format_args!("schema {version}"));
     storage.append_audit(&[note.record(SystemClock.now(), COMMAND_LINE)]).await?;
     storage.close().await;
-    Ok(newest)
+    Ok(version)
 }
 
 /// Writes the last `count` entries of the audit log, one line of JSON each.

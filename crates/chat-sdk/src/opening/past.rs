@@ -11,8 +11,7 @@ use rusqlite::Transaction;
 use chat_core::envelope::Suite;
 use chat_core::time::Timestamp;
 
-use super::{Arrival, annotate, aside, message_row, open_for_us, rename};
-use crate::blocking;
+use super::{Arrival, annotate, aside, message_row, open_for_us, rename, why_not_kept};
 use crate::content::Content;
 use crate::context::Own;
 use crate::error::Result;
@@ -60,12 +59,8 @@ pub(crate) fn apply(
     let mut events: Vec<Event> = opened.warning.map(Event::Warning).into_iter().collect();
     let content = Content::read(&opened.content.kind, &opened.content.body);
     let mut message = message_row(own, arrival, opened.content, &content, now);
-    if message.deadline.is_some_and(|deadline| deadline <= now) {
-        bury(Gone::Expired)?;
-        return Ok(events);
-    }
-    if blocking::silences(tx, own, header, &content)? {
-        bury(Gone::Blocked)?;
+    if let Some(why) = why_not_kept(tx, own, header, &message, &content, now)? {
+        bury(why)?;
         return Ok(events);
     }
     if content.is_aside() {

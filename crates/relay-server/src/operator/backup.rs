@@ -22,7 +22,7 @@ use super::objects;
 use super::{COMMAND_LINE, CONNECTIONS, OperatorError, open, postgres_tools};
 use crate::audit::{AuditEvent, Note};
 use crate::config::{Config, Database};
-use crate::storage::schema::Schema;
+use crate::storage::schema::{Schema, newest};
 use crate::storage::{Storage as _, StorageError, postgres};
 
 /// Makes a backup of everything that the relay of `config` keeps, in the new folder `into`.
@@ -87,7 +87,7 @@ async fn of_postgres(url: &str, into: &Path, now: Timestamp) -> Result<Manifest,
     store.close().await;
     let file = into.join(Kind::Postgres.file());
     postgres_tools::dump(url, &file).await?;
-    Ok(Manifest::of(Kind::Postgres, postgres::newest(), epoch, now))
+    Ok(Manifest::of(Kind::Postgres, newest(postgres::STEPS), epoch, now))
 }
 
 /// Says in the audit log that there is a copy of everything now.

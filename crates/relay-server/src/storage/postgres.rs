@@ -35,20 +35,18 @@ mod batch;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each backend")]
 mod verbs;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgPool, Postgres, SqlSafeStr as _, Transaction, query_scalar};
+use sqlx::{Connection as _, PgPool, Postgres, Transaction, query_scalar};
 
 use super::error::{StorageError, of_migration};
-use super::schema::{self, Schema};
+use super::schema::{self, Schema, Step};
 use super::vitals::{Measured, Meter, Pool};
 
 /// The schema, step by step; a step is never changed once it was released.
-const STEPS: [(i64, &str, &str); 5] = [
+pub(crate) const STEPS: &[Step] = &[
     (1, "begin", include_str!("../../migrations/postgres/0001_begin.sql")),
     (2, "forgive", include_str!("../../migrations/postgres/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/postgres/0003_audit.sql")),
@@ -166,7 +164,7 @@ async fn check_settings(pool: &PgPool) -> Result<(), StorageError> {
 }
 
 async fn migrate(options: PgConnectOptions, schema: Schema) -> Result<(), StorageError> {
-    let known = newest();
+    let known = schema::newest(STEPS);
     // On a connection of its own: it may wait for another node for as long as that needs, and the
     // advisory lock goes with it, whatever happens.
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
@@ -186,24 +184,11 @@ async fn migrate(options: PgConnectOptions, schema: Schema) -> Result<(), Storag
         _ => None,
     };
     let migrated = match schema::wants_steps(found, compatible_since, known, schema)? {
-        true => migrator().run(&pool).await,
+        true => schema::migrator(STEPS).run(&pool).await,
         false => Ok(()),
     };
     pool.close().await;
     migrated.map_err(|error| of_migration(error, known))
-}
-
-fn migrator() -> Migrator {
-    let steps = STEPS.iter().map(|(version, name, sql)| {
-        let sql = sql.into_sql_str();
-        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
-    });
-    Migrator::with_migrations(steps.collect())
-}
-
-/// The version of the schema that this relay knows.
-pub(crate) fn newest() -> i64 {
-    STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -9,7 +9,15 @@
 //!
 //! So the nodes of one version may go on, and start again, while the next version's are brought in.
 
+use std::borrow::Cow;
+
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
 use super::StorageError;
+
+/// A step of a schema: the version it leads to, its name, and its statements.
+pub(crate) type Step = (i64, &'static str, &'static str);
 
 /// The newest step that was taken.
 pub(super) const FOUND: &str = "SELECT max(version) FROM _sqlx_migrations";
@@ -49,6 +57,20 @@ pub(super) fn wants_steps(
             Schema::Migrate | Schema::Unfinished => Ok(true),
         },
     }
+}
+
+/// The version that the last of these steps leads to.
+pub(crate) fn newest(steps: &[Step]) -> i64 {
+    steps.iter().map(|(version, ..)| *version).max().unwrap_or_default()
+}
+
+/// Takes the steps that are missing.
+pub(super) fn migrator(steps: &[Step]) -> Migrator {
+    let steps = steps.iter().map(|(version, name, sql)| {
+        let sql = sql.into_sql_str();
+        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(steps.collect())
 }
 
 #[cfg(test)]

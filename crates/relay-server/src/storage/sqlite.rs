@@ -31,23 +31,21 @@ mod batch;
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each backend")]
 mod verbs;
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr as _, Sqlite, SqlitePool, Transaction, query_as, query_scalar};
+use sqlx::{Sqlite, SqlitePool, Transaction, query_as, query_scalar};
 
 use super::error::{StorageError, of_migration};
-use super::schema::{self, Schema};
+use super::schema::{self, Schema, Step};
 use super::vitals::{Measured, Meter, Pool};
 
 /// The schema, step by step; a step is never changed once it was released.
-const STEPS: [(i64, &str, &str); 5] = [
+pub(crate) const STEPS: &[Step] = &[
     (1, "begin", include_str!("../../migrations/sqlite/0001_begin.sql")),
     (2, "forgive", include_str!("../../migrations/sqlite/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/sqlite/0003_audit.sql")),
@@ -184,7 +182,7 @@ async fn check_settings(pool: &SqlitePool) -> Result<(), StorageError> {
 }
 
 async fn migrate(pool: &SqlitePool, schema: Schema) -> Result<(), StorageError> {
-    let known = newest();
+    let known = schema::newest(STEPS);
     let found = query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'");
     let found = match found.fetch_one(pool).await? {
         0 => None,
@@ -195,23 +193,10 @@ async fn migrate(pool: &SqlitePool, schema: Schema) -> Result<(), StorageError> 
         _ => None,
     };
     if schema::wants_steps(found, compatible_since, known, schema)? {
-        let migrated = migrator().run(pool).await;
+        let migrated = schema::migrator(STEPS).run(pool).await;
         migrated.map_err(|error| of_migration(error, known))?;
     }
     Ok(())
-}
-
-fn migrator() -> Migrator {
-    let steps = STEPS.iter().map(|(version, name, sql)| {
-        let sql = sql.into_sql_str();
-        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
-    });
-    Migrator::with_migrations(steps.collect())
-}
-
-/// The version of the schema that this relay knows.
-pub(crate) fn newest() -> i64 {
-    STEPS.iter().map(|(version, ..)| *version).max().unwrap_or_default()
 }
 
 #[cfg(test)]

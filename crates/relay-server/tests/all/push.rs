@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chat_core::api::push::PushTarget;
 use chat_core::codec::Bytes;
+use chat_core::membership::Membership;
 use chat_core::reject::RejectCode;
 use relay_server::clock::ManualClock;
 use relay_server::config::PushConfig;
@@ -13,103 +14,79 @@ use relay_server::storage::PushStorage as _;
 use relay_server::testing::TestRelay;
 
 use crate::people::{NOW, Person};
+use crate::socket::Socket;
 
 const PATH: &str = "/v1/devices/self/push";
 
 #[tokio::test]
 async fn a_device_that_is_away_is_woken_once_for_all_its_mail() {
-    let hook = Hook::start(200).await;
-    let stand = Stand::start().await;
-    let [alice, bob] = stand.people().await;
-    bob.put(PATH, &target(&hook.url)).await.unwrap();
-    let chat = alice.direct(&bob).await;
-    let mut alices = alice.connect_idle().await;
+    let mut alice = Writer::to_somebody_away(200).await;
 
     for _ in 0..3 {
-        let message = alice.message(&chat, &[&bob]).seal();
-        alices.send_message(&message).await.unwrap();
+        alice.writes().await;
     }
-    stand.until_queue_is(1, 0, Duration::ZERO).await;
-    assert!(hook.bodies().is_empty(), "it may still fetch its mail by itself");
-    stand.until_queue_is(0, 0, Duration::from_secs(3)).await;
-    stand.deliver(Duration::from_secs(3_600)).await;
+    alice.stand.until_queue_is(1, 0, Duration::ZERO).await;
+    assert!(alice.hook.bodies().is_empty(), "it may still fetch its mail by itself");
+    alice.stand.until_queue_is(0, 0, Duration::from_secs(3)).await;
+    alice.stand.deliver(Duration::from_secs(3_600)).await;
 
-    assert_eq!(hook.bodies(), [r#"{"event":"mail"}"#]);
+    assert_eq!(alice.hook.bodies(), [r#"{"event":"mail"}"#]);
 }
 
 #[tokio::test]
 async fn a_device_that_is_connected_or_has_fetched_its_mail_sleeps_on() {
-    let hook = Hook::start(200).await;
-    let stand = Stand::start().await;
-    let [alice, bob] = stand.people().await;
-    bob.put(PATH, &target(&hook.url)).await.unwrap();
-    let chat = alice.direct(&bob).await;
-    let (mut alices, bobs) = (alice.connect_idle().await, bob.connect_idle().await);
+    let mut alice = Writer::to_somebody_away(200).await;
+    let bobs = alice.reader.connect_idle().await;
 
-    alices.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
-    stand.until_queue_is(1, 0, Duration::ZERO).await;
-    stand.until_queue_is(0, 0, Duration::from_secs(3)).await;
+    alice.writes().await;
+    alice.stand.until_queue_is(1, 0, Duration::ZERO).await;
+    alice.stand.until_queue_is(0, 0, Duration::from_secs(3)).await;
     drop(bobs);
 
-    assert!(hook.bodies().is_empty());
+    assert!(alice.hook.bodies().is_empty());
 }
 
 #[tokio::test]
 async fn what_fails_is_tried_again_with_patience() {
-    let hook = Hook::start(503).await;
-    let stand = Stand::start().await;
-    let [alice, bob] = stand.people().await;
-    bob.put(PATH, &target(&hook.url)).await.unwrap();
-    let chat = alice.direct(&bob).await;
-    let mut alices = alice.connect_idle().await;
-    alices.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
-    stand.until_queue_is(1, 0, Duration::ZERO).await;
+    let mut alice = Writer::to_somebody_away(503).await;
+    alice.writes().await;
+    alice.stand.until_queue_is(1, 0, Duration::ZERO).await;
 
-    stand.deliver(Duration::from_secs(3)).await;
-    hook.called(1).await;
-    stand.deliver(Duration::ZERO).await;
-    assert_eq!(hook.bodies().len(), 1, "it is not tried again at once");
-    hook.answers(200);
-    stand.until_queue_is(0, 0, Duration::from_secs(15)).await;
+    alice.stand.deliver(Duration::from_secs(3)).await;
+    alice.hook.called(1).await;
+    alice.stand.deliver(Duration::ZERO).await;
+    assert_eq!(alice.hook.bodies().len(), 1, "it is not tried again at once");
+    alice.hook.answers(200);
+    alice.stand.until_queue_is(0, 0, Duration::from_secs(15)).await;
 
-    assert_eq!(hook.bodies().len(), 2);
+    assert_eq!(alice.hook.bodies().len(), 2);
 }
 
 #[tokio::test]
 async fn what_fails_for_hours_is_dead_until_the_next_message() {
-    let hook = Hook::start(503).await;
-    let stand = Stand::start().await;
-    let [alice, bob] = stand.people().await;
-    bob.put(PATH, &target(&hook.url)).await.unwrap();
-    let chat = alice.direct(&bob).await;
-    let mut alices = alice.connect_idle().await;
-    alices.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
-    stand.until_queue_is(1, 0, Duration::ZERO).await;
+    let mut alice = Writer::to_somebody_away(503).await;
+    alice.writes().await;
+    alice.stand.until_queue_is(1, 0, Duration::ZERO).await;
 
-    stand.until_queue_is(0, 1, Duration::from_secs(3_600)).await;
+    alice.stand.until_queue_is(0, 1, Duration::from_secs(3_600)).await;
 
-    assert_eq!(hook.bodies().len(), 12);
-    hook.answers(200);
-    alices.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
-    stand.until_queue_is(0, 0, Duration::from_secs(3)).await;
-    assert_eq!(hook.bodies().len(), 13);
+    assert_eq!(alice.hook.bodies().len(), 12);
+    alice.hook.answers(200);
+    alice.writes().await;
+    alice.stand.until_queue_is(0, 0, Duration::from_secs(3)).await;
+    assert_eq!(alice.hook.bodies().len(), 13);
 }
 
 #[tokio::test]
 async fn a_target_that_is_gone_is_not_called_again() {
-    let hook = Hook::start(410).await;
-    let stand = Stand::start().await;
-    let [alice, bob] = stand.people().await;
-    bob.put(PATH, &target(&hook.url)).await.unwrap();
-    let chat = alice.direct(&bob).await;
-    let mut alices = alice.connect_idle().await;
+    let mut alice = Writer::to_somebody_away(410).await;
 
-    alices.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
-    stand.until_queue_is(1, 0, Duration::ZERO).await;
-    stand.until_queue_is(0, 0, Duration::from_secs(3)).await;
+    alice.writes().await;
+    alice.stand.until_queue_is(1, 0, Duration::ZERO).await;
+    alice.stand.until_queue_is(0, 0, Duration::from_secs(3)).await;
 
-    assert_eq!(hook.bodies().len(), 1);
-    let path = stand.relay.folder().join("relay.db");
+    assert_eq!(alice.hook.bodies().len(), 1);
+    let path = alice.stand.relay.folder().join("relay.db");
     let storage = relay_server::storage::sqlite::Store::open(&path).await.unwrap();
     assert!(storage.push_devices(None, 10).await.unwrap().is_empty());
 }
@@ -140,6 +117,32 @@ async fn only_what_the_operator_has_set_up_is_taken() {
 fn target(url: &str) -> PushTarget {
     let secret = Bytes::new(vec![7; 32]).unwrap();
     PushTarget::WebHook { url: url.to_owned(), secret }
+}
+
+/// Somebody who is connected, and writes to somebody who has a web hook and is not.
+struct Writer {
+    stand: Stand,
+    hook: Hook,
+    person: Person,
+    socket: Socket,
+    chat: Membership,
+    reader: Person,
+}
+
+impl Writer {
+    async fn to_somebody_away(status: u16) -> Self {
+        let (stand, hook) = (Stand::start().await, Hook::start(status).await);
+        let [person, reader] = stand.people().await;
+        reader.put(PATH, &target(&hook.url)).await.unwrap();
+        let chat = person.direct(&reader).await;
+        let socket = person.connect_idle().await;
+        Self { stand, hook, person, socket, chat, reader }
+    }
+
+    async fn writes(&mut self) {
+        let message = self.person.message(&self.chat, &[&self.reader]).seal();
+        self.socket.send_message(&message).await.unwrap();
+    }
 }
 
 struct Stand {

@@ -10,12 +10,12 @@ use sqlx::{query, query_as, query_scalar};
 use zeroize::Zeroizing;
 
 use super::row::{fixed, signed, unsigned};
-use super::{Connection, LoginRecord, NewAccount, StorageError, devices, newest, prekeys};
+use super::{Connection, LoginRecord, NewAccount, STEPS, StorageError, devices, prekeys};
 use crate::storage::schema;
 
 pub(super) async fn check(connection: &mut Connection) -> Result<(), StorageError> {
     let found: i64 = query_scalar(schema::FOUND).fetch_one(connection).await?;
-    let known = newest();
+    let known = schema::newest(STEPS);
     if found < known { Err(StorageError::TooOld { found, known }) } else { Ok(()) }
 }
 

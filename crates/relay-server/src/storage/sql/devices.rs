@@ -11,7 +11,7 @@ use sqlx::{query, query_as, query_scalar};
 use super::row::{fixed, signed};
 use super::{
     ActiveDevices, Connection, DeviceState, DevicesReplaced, NewPrekeys, StorageError, batch,
-    prekeys,
+    prekeys, pushes,
 };
 
 pub(super) async fn state(
@@ -189,8 +189,6 @@ async fn remove(
         "DELETE FROM prekey_sets WHERE account = $1 AND device = $2",
         "DELETE FROM one_time_prekeys WHERE account = $1 AND device = $2",
         "DELETE FROM cursors WHERE account = $1 AND device = $2",
-        "DELETE FROM push_targets WHERE account = $1 AND device = $2",
-        "DELETE FROM push_queue WHERE account = $1 AND device = $2",
     ] {
         query(sql)
             .bind(address.account.as_bytes().as_slice())
@@ -198,7 +196,7 @@ async fn remove(
             .execute(&mut *connection)
             .await?;
     }
-    Ok(())
+    pushes::forget(connection, address).await
 }
 
 /// Nothing that was sent before a device was there has a wrap for it.

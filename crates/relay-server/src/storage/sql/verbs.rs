@@ -44,7 +44,7 @@ use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use zeroize::Zeroizing;
 
-use super::{Connection, Store, batch, newest};
+use super::{Connection, STEPS, Store, batch};
 use crate::audit::{AuditRecord, Chained};
 use crate::storage::{
     Acknowledgement, ActiveDevices, AppendError, Appended, AuditEnds, Backlog, Conversation,

@@ -4,6 +4,7 @@ use chat_core::envelope::{Expiry, ExpiryMode};
 
 use super::*;
 use crate::storage::conformance::people::{NOW, group, people, stored};
+use crate::storage::schema::newest;
 use crate::storage::{Storage, conformance};
 
 conformance::suite!(crate::storage::sqlite::tests::with_store);
@@ -67,7 +68,7 @@ async fn a_newer_relays_file_is_refused() {
 
     let reopened = Store::open(&path).await;
 
-    assert_eq!(reopened.unwrap_err(), StorageError::TooNew { found: 99, known: newest() });
+    assert_eq!(reopened.unwrap_err(), StorageError::TooNew { found: 99, known: newest(STEPS) });
 }
 
 #[tokio::test]
@@ -100,18 +101,9 @@ async fn a_step_that_is_cut_off_leaves_the_schema_as_it_was() {
     let path = folder.path().join("relay.db");
     let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await.unwrap();
-    let steps = migrator();
-    let first = steps.iter().next().unwrap().clone();
     // The second half cannot be run: as if the power had gone in the middle.
-    let cut = Migration::new(
-        2,
-        "cut off".into(),
-        MigrationType::Simple,
-        "ALTER TABLE accounts ADD COLUMN half INTEGER; INSERT INTO nowhere VALUES (1)"
-            .into_sql_str(),
-        false,
-    );
-    Migrator::with_migrations(vec![first, cut]).run(&pool).await.unwrap_err();
+    let cut = "ALTER TABLE accounts ADD COLUMN half INTEGER; INSERT INTO nowhere VALUES (1)";
+    schema::migrator(&[STEPS[0], (2, "cut off", cut)]).run(&pool).await.unwrap_err();
     let half = "SELECT count(*) FROM pragma_table_info('accounts') WHERE name = 'half'";
     let half: i64 = query_scalar(half).fetch_one(&pool).await.unwrap();
     pool.close().await;
@@ -128,7 +120,7 @@ async fn an_older_schema_is_left_alone_if_nobody_wants_it_changed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("relay.db");
     let refused = Store::open_with(&path, Schema::AsItIs).await.unwrap_err();
-    assert_eq!(refused, StorageError::TooOld { found: 0, known: newest() });
+    assert_eq!(refused, StorageError::TooOld { found: 0, known: newest(STEPS) });
 
     Store::open(&path).await.unwrap().close().await;
 
