@@ -9,7 +9,8 @@
 //!    │ send ───────────────────────────────────▶ │
 //!    │ ◀─────────────────────── accepted, reject │     accepted: it is on disk
 //!    │ acknowledge, receipt, typing, ping ─────▶ │
-//!    │ ◀ receipt, typing, membership, devices_changed, prekeys_low, deleted, draining, pong
+//!    │ presence, presence:follow ──────────────▶ │
+//!    │ ◀ receipt, typing, presence, membership, devices_changed, prekeys_low, deleted, draining, pong
 //! ```
 //!
 //! One frame is one WebSocket message: binary under the sub-protocol `sealwire.v1.cbor`, text under
@@ -20,9 +21,11 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::List;
+use crate::deletion::SignedDeletion;
 use crate::envelope::Envelope;
-use crate::id::{AccountId, BlobId, ConversationId, DeviceAddress, MessageId};
-use crate::limits::BLOBS_A_MESSAGE_MAX;
+use crate::id::{AccountId, BlobId, ConversationId, DeviceAddress, MessageId, WorkspaceId};
+use crate::limits::{BLOBS_A_MESSAGE_MAX, FOLLOWED_MAX, PRESENCES_A_FRAME_MAX};
+use crate::presence::{Availability, Presence};
 use crate::receipt::{Sequence, SignedReceipt};
 use crate::reject::Reject;
 use crate::time::Timestamp;
@@ -102,6 +105,29 @@ pub enum ClientFrame {
         #[n(0)]
         request: u32,
     },
+    /// Says how available this device's owner is.
+    #[n(6)]
+    #[serde(rename = "presence")]
+    Presence {
+        /// Where; everywhere, and in place of what was said before, if this is absent.
+        #[n(0)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        workspace: Option<WorkspaceId>,
+        /// How available.
+        #[n(1)]
+        availability: Availability,
+    },
+    /// Asks to be told about the presence of accounts, in place of those followed before.
+    #[n(7)]
+    #[serde(rename = "presence:follow")]
+    FollowPresence {
+        /// In which workspace.
+        #[n(0)]
+        workspace: WorkspaceId,
+        /// Whose; none, to be told no more.
+        #[n(1)]
+        accounts: List<AccountId, FOLLOWED_MAX>,
+    },
 }
 
 /// What a relay says.
@@ -166,6 +192,10 @@ pub enum RelayFrame {
         /// Which.
         #[n(2)]
         message: MessageId,
+        /// By whose word, if it was deleted.
+        #[n(3)]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        deletion: Option<SignedDeletion>,
     },
     /// Everything that waited for this device has been sent.
     #[n(4)]
@@ -249,6 +279,14 @@ pub enum RelayFrame {
         /// The number the client gave.
         #[n(0)]
         request: u32,
+    },
+    /// The presence of accounts that this device follows.
+    #[n(13)]
+    #[serde(rename = "presence")]
+    Presence {
+        /// What has changed.
+        #[n(0)]
+        presences: List<Presence, PRESENCES_A_FRAME_MAX>,
     },
 }
 

@@ -39,6 +39,8 @@ labels! {
     PREKEY_SET = "sealwire/1/sign/prekey-set";
     /// A membership entry.
     MEMBERSHIP_ENTRY = "sealwire/1/sign/membership-entry";
+    /// A deletion.
+    DELETION = "sealwire/1/sign/deletion";
     /// A receipt.
     RECEIPT = "sealwire/1/sign/receipt";
     /// A device's answer to a log-in challenge.

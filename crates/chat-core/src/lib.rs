@@ -9,6 +9,8 @@
 //! | [`prekey`], [`merkle`] | prekey sets and bundles | `handshake.md` §2 |
 //! | [`membership`] | who is in a conversation | `membership.md` |
 //! | [`envelope`], [`receipt`] | sealed messages and what became of them | `envelope.md` |
+//! | [`deletion`] | the end of a message, signed | `deletion.md` |
+//! | [`presence`] | whether somebody is there | `presence.md` |
 //! | [`frame`], [`api`], [`reject`] | WebSocket frames, REST bodies, refusals | `wire.md`, `relay.md` |
 //!
 //! Absent on purpose: I/O, clocks, secrets, randomness of its own. The relay links this crate and
@@ -16,6 +18,7 @@
 
 pub mod api;
 pub mod codec;
+pub mod deletion;
 pub mod device;
 pub mod envelope;
 pub mod frame;
@@ -26,6 +29,7 @@ pub mod limits;
 pub mod membership;
 pub mod merkle;
 pub mod prekey;
+pub mod presence;
 pub mod receipt;
 pub mod reject;
 #[cfg(feature = "schema")]

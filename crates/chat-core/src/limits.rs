@@ -72,6 +72,12 @@ pub const EXPIRY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 pub const DELIVERY_WINDOW_MESSAGES: usize = 32;
 /// Most bytes that may be on the way to a device without its acknowledgement.
 pub const DELIVERY_WINDOW_BYTES: usize = 256 * 1024;
+/// Most accounts that a device may follow the presence of.
+pub const FOLLOWED_MAX: usize = 500;
+/// Most presences that one frame tells.
+pub const PRESENCES_A_FRAME_MAX: usize = 100;
+/// Most workspaces in which a device may be otherwise available than in the others.
+pub const PRESENCE_WORKSPACES_MAX: usize = 16;
 /// Most frames queued towards one connection.
 pub const OUTBOUND_FRAMES_MAX: usize = 256;
 /// A connection that has not authenticated after this is closed.

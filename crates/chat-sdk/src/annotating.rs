@@ -58,12 +58,14 @@ impl Conversation {
         self.annotate(message, Content::Edit(Edit::new(message, text.into()))).await
     }
 
-    /// Deletes a message of this account, for everybody: the words are erased here at once and on
-    /// every device when it hears of it. One that was never sent is just taken back.
+    /// Deletes a message for everybody: the words are erased here at once, at the relay as soon as
+    /// it can be reached, and on every device when it hears of it. One that was never sent is just
+    /// taken back. Messages of others are deleted by whom the conversation's policy lets.
     ///
     /// # Errors
     ///
-    /// As [`Self::send`]; [`Kind::NotFound`](crate::Kind::NotFound) if there is no such message of this account here.
+    /// As [`Self::send`]; [`Kind::NotFound`](crate::Kind::NotFound) if there is no such message
+    /// here that this account may delete.
     pub async fn delete(&self, message: MessageId) -> Result<()> {
         if !self.cancel(message).await? {
             self.annotate(message, Content::Delete(message)).await?;

@@ -146,6 +146,8 @@ pub(crate) struct Engine {
     unconfirmed: Vec<Told>,
     /// The ping whose answer says that these receipts were read.
     confirming: Option<(u32, Vec<Told>)>,
+    /// The version of the app's wishes that this link has carried.
+    wished: Option<u64>,
 }
 
 impl Engine {
@@ -176,6 +178,7 @@ impl Engine {
             told: HashMap::new(),
             unconfirmed: Vec::new(),
             confirming: None,
+            wished: None,
         }
     }
 
@@ -293,11 +296,13 @@ impl Engine {
     async fn look_around(&mut self) -> Result<()> {
         self.arm_expiry().await;
         self.arm_scheduled().await;
+        self.tell_wishes().await?;
         self.tell_receipts().await?;
         for frame in self.hub.typing.take() {
             self.write(frame)?;
         }
         self.publish();
+        self.tell_deletions().await?;
         self.send_waiting().await
     }
 

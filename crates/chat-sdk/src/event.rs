@@ -4,6 +4,7 @@
 //! from the store what it missed; nothing of the store is lost.
 
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
+use chat_core::presence::Presence;
 use chat_core::time::Timestamp;
 use tokio::sync::broadcast;
 
@@ -72,6 +73,8 @@ pub enum Event {
         /// Whether they are.
         typing: bool,
     },
+    /// Somebody who is followed is there, or no longer, as the relay says.
+    Presence(Presence),
     /// The connection to the relay has changed.
     Connection(ConnectionState),
     /// Something people, or logs, should know of.

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::ageing::Warned;
 use crate::context::Context;
 use crate::event::{ConnectionState, EVENTS_MAX, Event, Events, Warning};
+use crate::presence::Wishes;
 use crate::typing::Outgoing;
 
 /// Shared by the parts of a running client.
@@ -35,6 +36,10 @@ pub(crate) struct Hub {
     rescheduled: AtomicBool,
     /// What is being typed here.
     pub(crate) typing: Outgoing,
+    /// What the app wants of presence.
+    pub(crate) wishes: Wishes,
+    /// Held by who tells the relay of deletions.
+    pub(crate) deleting: tokio::sync::Mutex<()>,
     /// Devices whose sessions grow old, as far as listeners were told.
     warned: Mutex<Warned>,
     /// When prekeys were last made because the relay said so.
@@ -56,6 +61,8 @@ impl Hub {
             settled: AtomicBool::new(true),
             rescheduled: AtomicBool::new(true),
             typing: Outgoing::default(),
+            wishes: Wishes::default(),
+            deleting: tokio::sync::Mutex::default(),
             warned: Mutex::default(),
             replenished_at: Mutex::default(),
         }

@@ -37,7 +37,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`client`], [`conversation`] | what an app calls |
-//! | `annotating` | answers, reactions, edits, the end of a message |
+//! | `annotating`, `deleting` | answers, reactions, edits, the end of a message |
+//! | [`presence`] | who is there |
 //! | [`message`], [`content`], [`event`], `timeline` | what an app sees |
 //! | [`live`] | a conversation, or all of them, as they change |
 //! | [`error`] | the one error apps see |
@@ -66,6 +67,7 @@ mod connection;
 pub mod content;
 pub mod context;
 pub mod conversation;
+mod deleting;
 mod details;
 pub mod devices;
 #[cfg(test)]
@@ -83,6 +85,7 @@ mod opening;
 mod outbox;
 mod password;
 pub mod prekeys;
+pub mod presence;
 mod profile;
 pub mod random;
 mod receipts;
@@ -117,6 +120,7 @@ pub use crate::message::{
     Authenticity, Contact, Draft, Message, Page, Reactions, Status, Timer, Unseen,
 };
 pub use crate::password::PasswordHardening;
+pub use crate::presence::{Availability, Presence, PresenceState};
 pub use crate::receipts::Reached;
 pub use crate::scheduled::{SCHEDULED_MAX, Scheduled};
 pub use crate::settings::ConversationSettings;

@@ -18,6 +18,7 @@ use chat_core::device::DeviceCertificate;
 use chat_core::envelope::{Content as SealedContent, Envelope, Header, Suite, Wrap, WrapScheme};
 use chat_core::id::{AccountId, MessageId};
 use chat_core::key::IdentityKey;
+use chat_core::membership::Membership;
 use chat_core::receipt::Sequence;
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
@@ -38,7 +39,7 @@ use crate::sealing::local;
 use crate::store::conversations::{self, ConversationRow};
 use crate::store::messages::{self, Links, MessageRow};
 use crate::store::tombstones::{self, Gone};
-use crate::store::{annotations, chains, cursors, sessions};
+use crate::store::{annotations, chains, cursors, deletions, sessions};
 use crate::{blocking, devices, expiry, prekeys};
 
 /// A delivery.
@@ -387,7 +388,7 @@ fn store(
     match &content {
         Content::Title(title) => outcome.renamed = rename(tx, row, header, title)?,
         content if content.target().is_some() => {
-            outcome.changed = annotate(tx, header, content, now)?;
+            outcome.changed = annotate(tx, &row.membership, header, content, now)?;
         }
         _ if annotations::is_deleted(tx, &message)? => annotations::erase(tx, message.id, now)?,
         _ => outcome.message = Some(message),
@@ -413,13 +414,14 @@ fn why_not_kept(
 /// Lets an annotation take effect, if it may; tells on which message.
 fn annotate(
     tx: &Transaction<'_>,
+    membership: &Membership,
     header: &Header,
     content: &Content,
     now: Timestamp,
 ) -> Result<Option<MessageId>> {
     // SECURITY: somebody else's edit or deletion is stored, so that it is known, and changes nothing.
-    let (conversation, sender) = (header.conversation, header.sender.account);
-    let target = annotations::target(tx, conversation, sender, content)?.map(|target| target.id);
+    let target = annotations::target(tx, membership, header.sender.account, content)?;
+    let target = target.map(|target| target.id);
     if let (Content::Delete(_), Some(target)) = (content, target) {
         annotations::erase(tx, target, now)?;
     }
@@ -473,7 +475,11 @@ fn count(
         Some(1) if content.previous == last => None,
         Some(0 | 1) => Some(Warning::DeviceForked { conversation, sender }),
         None => Some(Warning::OutOfOrder { conversation, sender, message: header.message }),
-        Some(step) => Some(Warning::GapNoticed { conversation, sender, missing: step - 1 }),
+        Some(step) => {
+            // What its sender has taken back on the way is not missed.
+            let missing = deletions::explain(tx, conversation, sender.account, step - 1)?;
+            (missing > 0).then_some(Warning::GapNoticed { conversation, sender, missing })
+        }
     })
 }
 

@@ -24,14 +24,13 @@ use rusqlite::Transaction;
 use crate::content::Content;
 use crate::context::Own;
 use crate::error::{Kind, Result, retry_after};
-use crate::expiry;
 use crate::message::{Compression, Draft, Message, Status};
-use crate::settings;
 use crate::store::conversations::{self, Standing};
 use crate::store::history::{self, Gap};
 use crate::store::messages::{self, Links, MessageRow};
 use crate::store::tombstones::{self, Gone};
 use crate::store::{annotations, chains, cursors, outbox, profiles};
+use crate::{deleting, expiry, settings};
 
 /// How often a message is sealed anew before it counts as refused: somebody would have to change
 /// the membership as often between two attempts, or the relay lies.
@@ -68,7 +67,7 @@ pub(crate) fn queue(
     if draft.content.kind() == HAND_OUT || is_forged {
         return Err(Kind::ArgumentInvalid.into());
     }
-    let target = annotations::target(tx, conversation, own.account(), &draft.content)?;
+    let target = annotations::target(tx, membership, own.account(), &draft.content)?;
     may_say(own, &row.membership, role, &draft.content, target.as_ref())?;
     let chosen = draft.timer.map(|timer| timer.to_expiry()).transpose()?;
     let expiry = match (&draft.content, &target) {
@@ -113,7 +112,10 @@ pub(crate) fn queue(
             let title = Some(&**title).filter(|title| !title.is_empty());
             conversations::set_title(tx, conversation, title)?;
         }
-        Content::Delete(of) => annotations::erase(tx, *of, now)?,
+        Content::Delete(of) => {
+            annotations::erase(tx, *of, now)?;
+            deleting::queue(tx, own, conversation, *of, now)?;
+        }
         _ => {}
     }
     Ok(message)

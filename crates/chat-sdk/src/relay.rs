@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use chat_core::api::account::{AccountKeys, AccountName, Keyring, OwnAccount};
 use chat_core::api::conversations::{
-    AppendEntry, ConversationPage, MembershipHead, MembershipPage, MessagePage, Receipts,
+    AppendEntry, ConversationPage, DeleteMessage, MembershipHead, MembershipPage, MessagePage,
+    Receipts,
 };
 use chat_core::api::prekeys::{Bundles, FetchBundles, PrekeyCount};
+use chat_core::deletion::SignedDeletion;
 use chat_core::device::PublishedDevices;
 use chat_core::envelope::EnvelopeKeys;
 use chat_core::id::{AccountId, ConversationId, DeviceAddress};
@@ -225,6 +227,21 @@ impl Relay {
         after: Sequence,
     ) -> Result<MessagePage> {
         self.get(format!("/v1/conversations/{conversation}/messages?after={after}")).await
+    }
+
+    /// `POST /v1/conversations/{id}/deletions`: a message that is to be gone for everybody.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotAMember`], [`Kind::Forbidden`], [`Kind::NotVerified`].
+    pub async fn delete_message(
+        &self,
+        conversation: ConversationId,
+        deletion: SignedDeletion,
+    ) -> Result<()> {
+        let path = format!("/v1/conversations/{conversation}/deletions");
+        let body = api::write(&DeleteMessage { deletion })?;
+        self.exchange(Method::Post, path, Some(body)).await.map(drop)
     }
 
     /// `GET /v1/conversations/{id}/receipts`: each device's furthest.

@@ -39,6 +39,7 @@ mod columns;
 mod connection;
 pub mod conversations;
 pub mod cursors;
+pub mod deletions;
 pub mod drafts;
 pub mod history;
 pub mod key;

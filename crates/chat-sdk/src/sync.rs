@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chat_core::deletion::SignedDeletion;
 use chat_core::frame::ClientFrame;
 use chat_core::id::{AccountId, ConversationId, MessageId};
 use chat_core::receipt::{Sequence, SignedReceipt};
@@ -34,7 +35,7 @@ use crate::random::Rng;
 use crate::store::conversations::Standing;
 use crate::store::history::{self, Gap};
 use crate::store::{conversations, cursors, messages, peers};
-use crate::{blocking, receipts};
+use crate::{blocking, deleting, receipts};
 
 /// Something that the relay brought.
 #[derive(Clone, Debug)]
@@ -42,7 +43,12 @@ pub(crate) enum Inbound {
     /// A message.
     Arrival(Box<Arrival>),
     /// A message is gone.
-    Deleted { conversation: ConversationId, sequence: Sequence, message: MessageId },
+    Deleted {
+        conversation: ConversationId,
+        sequence: Sequence,
+        message: MessageId,
+        deletion: Option<Box<SignedDeletion>>,
+    },
     /// Somebody's receipt.
     Receipt(Box<SignedReceipt>),
     /// A log has grown.
@@ -146,6 +152,9 @@ async fn wanted(
                 *index = (*newest).max(*index);
             }
             Inbound::Receipt(receipt) => drop(devices.insert(receipt.signer)),
+            Inbound::Deleted { deletion: Some(deletion), .. } => {
+                devices.insert(deletion.signer);
+            }
             Inbound::Deleted { .. }
             | Inbound::DevicesChanged { .. }
             | Inbound::Typing { .. }
@@ -204,9 +213,20 @@ impl Applied {
     ) -> Result<()> {
         match inbound {
             Inbound::Arrival(arrival) => self.open(tx, own, &arrival, now, rng),
-            Inbound::Deleted { conversation, sequence, message } => {
+            Inbound::Deleted { conversation, sequence, message, deletion } => {
                 if conversations::load(tx, conversation)?.is_some() {
                     history::hold(tx, conversation, Gap { first: sequence, last: sequence })?;
+                }
+                let is_signed = match deletion {
+                    Some(deletion) => deleting::apply(tx, conversation, message, *deletion, now)?,
+                    None => false,
+                };
+                if is_signed {
+                    self.erased = true;
+                    let row = messages::load(tx, message)?;
+                    let changed = row.map(|row| Message::from_row(tx, row)).transpose()?;
+                    self.events.extend(changed.map(Event::Changed));
+                    return Ok(());
                 }
                 let erased = expiry::erase_deleted(tx, conversation, message, sequence, now)?;
                 if erased == Erased::Early {

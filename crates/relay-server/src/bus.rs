@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chat_core::deletion::SignedDeletion;
 use chat_core::frame::Typing;
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
 use chat_core::receipt::{Sequence, SignedReceipt};
@@ -156,6 +157,9 @@ pub enum BusEvent {
         /// Which.
         #[n(2)]
         message: MessageId,
+        /// By whose word, if it was deleted.
+        #[n(3)]
+        deletion: Option<SignedDeletion>,
     },
     /// A device has connected anew; its older connections are to be closed.
     #[n(6)]
@@ -186,6 +190,13 @@ pub enum BusEvent {
         /// Which log-in of it.
         #[n(1)]
         family: FamilyId,
+    },
+    /// An account may show another presence; what it is, the board says.
+    #[n(20)]
+    Presence {
+        /// Whose.
+        #[n(0)]
+        account: AccountId,
     },
     /// A device has few one-time prekeys left.
     #[n(8)]

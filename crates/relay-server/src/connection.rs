@@ -42,7 +42,7 @@ use crate::encoding::Encoding;
 use crate::limits::{Class, Subject};
 use crate::metrics::Metrics;
 use crate::registry::{Ending, Happening, Listener};
-use crate::service::{Caller, Services, authenticate, prekeys, receipts, send, typing};
+use crate::service::{Caller, Services, authenticate, prekeys, presence, receipts, send, typing};
 use crate::storage::Session;
 
 /// A client that takes nothing off the wire for this long is cut off.
@@ -138,6 +138,7 @@ async fn serve(
     let number = listener.number;
     let account = [caller.address.account];
     services.bus.register(&account).await;
+    services.presence.connected(caller.address, number, services.now());
     let displace = crate::bus::BusEvent::Displace {
         address: caller.address,
         connection: number,
@@ -161,6 +162,7 @@ async fn serve(
     connection.run().await;
     drop(connection);
     services.registry.remove(caller.address, number);
+    services.presence.disconnected(caller.address, number, services.now());
     services.bus.unregister(&account).await;
 }
 
@@ -319,6 +321,12 @@ impl Connection {
             ClientFrame::Receipt { receipt } => self.receipt(receipt).await,
             ClientFrame::Typing { conversation, state } => {
                 typing::tell(&self.services, self.caller, conversation, state).await
+            }
+            ClientFrame::Presence { workspace, availability } => {
+                presence::say(&self.services, self.caller, workspace, availability).await
+            }
+            ClientFrame::FollowPresence { workspace, accounts } => {
+                presence::follow(&self.services, self.caller, workspace, &accounts).await
             }
             ClientFrame::Ping { request } => {
                 self.outbound.push(&RelayFrame::Pong { request });

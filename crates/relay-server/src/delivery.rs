@@ -263,10 +263,11 @@ impl Delivery {
     }
 
     fn take(&mut self, conversation: ConversationId, stored: StoredMessage, out: &mut Outcome) {
-        let StoredMessage { sequence, at, message, envelope } = stored;
+        let StoredMessage { sequence, at, message, envelope, deletion } = stored;
         match envelope {
             None => {
-                out.frames.push(RelayFrame::Deleted { conversation, sequence, message });
+                let gone = RelayFrame::Deleted { conversation, sequence, message, deletion };
+                out.frames.push(gone);
                 self.pass_over(conversation, sequence, out);
             }
             Some(envelope) if !is_meant_for(&envelope, self.address) => {

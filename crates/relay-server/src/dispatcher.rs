@@ -34,7 +34,10 @@ pub async fn run(services: Arc<Services>, mut inbox: Inbox) {
                     dispatch(&services, &recipients, event);
                     continue;
                 }
-                Some(Notice::Missed) => services.directory.forget_all(),
+                Some(Notice::Missed) => {
+                    services.directory.forget_all();
+                    services.presence.doubt_all();
+                }
                 None => return,
             },
             () = sleep_until(look_at) => {}
@@ -54,6 +57,7 @@ fn dispatch(services: &Services, recipients: &[AccountId], event: BusEvent) {
         BusEvent::Membership { conversation, index } => {
             services.directory.forget_conversation(conversation);
             frame(services, recipients, RelayFrame::Membership { conversation, index }, |_| true);
+            services.presence.doubt(recipients);
         }
         BusEvent::DevicesChanged { account, number } => {
             services.directory.forget_devices(account);
@@ -66,13 +70,17 @@ fn dispatch(services: &Services, recipients: &[AccountId], event: BusEvent) {
         }
         BusEvent::Typing { conversation, sender, state } => {
             let others = |address| address != sender;
-            let typing = RelayFrame::Typing { conversation, sender, state };
-            frame(services, recipients, typing, others);
+            let typing = Arc::new(RelayFrame::Typing { conversation, sender, state });
+            let typing = Happening::Frame(typing);
+            for account in recipients {
+                services.registry.tell_lightly(*account, &typing, others);
+            }
         }
-        BusEvent::Deleted { conversation, sequence, message } => {
-            let deleted = RelayFrame::Deleted { conversation, sequence, message };
+        BusEvent::Deleted { conversation, sequence, message, deletion } => {
+            let deleted = RelayFrame::Deleted { conversation, sequence, message, deletion };
             frame(services, recipients, deleted, |_| true);
         }
+        BusEvent::Presence { account } => services.presence.heard_of(account),
         BusEvent::Displace { address, connection, node } => {
             let stays = (node == services.node).then_some(connection);
             services.registry.end_others(address, stays, Ending::Displaced);

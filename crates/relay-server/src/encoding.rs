@@ -6,10 +6,18 @@ use chat_core::frame::{ClientFrame, RelayFrame, SUBPROTOCOL_CBOR, SUBPROTOCOL_JS
 use chat_core::reject::{Reject, RejectCode};
 
 /// The highest number of a frame that clients may send, in CBOR.
-const KINDS_MAX: u32 = 5;
+const KINDS_MAX: u32 = 7;
 /// The names of the frames that clients may send, in JSON.
-const KINDS: [&str; 6] =
-    ["authenticate", "message:send", "message:acknowledge", "message:receipt", "typing", "ping"];
+const KINDS: [&str; 8] = [
+    "authenticate",
+    "message:send",
+    "message:acknowledge",
+    "message:receipt",
+    "typing",
+    "ping",
+    "presence",
+    "presence:follow",
+];
 
 /// How frames are written on one connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,8 +85,15 @@ fn read_json(text: &str) -> Result<ClientFrame, Reject> {
     }
     serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Tagged>(text) {
         Ok(Tagged { kind }) if !KINDS.contains(&kind.as_str()) => unknown(&kind),
+        _ if is_too_long(&error) => RejectCode::TooLarge.into(),
         _ => malformed(&error.to_string()),
     })
+}
+
+/// The error of a list or of bytes beyond their limit is a sentence by the time it gets here.
+fn is_too_long(error: &serde_json::Error) -> bool {
+    let text = error.to_string();
+    text.contains("too long for this field") || text.contains("exceed the limit")
 }
 
 fn unknown(kind: &str) -> Reject {

@@ -5,7 +5,7 @@
 //! | [`auth`] | `/v1/auth/…`, `/v1/devices/enrol` |
 //! | [`accounts`] | `/v1/account…`, `/v1/accounts/…` |
 //! | [`prekeys`] | `/v1/prekeys…` |
-//! | [`conversations`] | `/v1/conversations…` |
+//! | [`conversations`], [`deletions`] | `/v1/conversations…` |
 //! | [`push`] | `/v1/devices/self/push` |
 //! | [`backup`] | `/v1/account/backup…` |
 //! | [`blobs`] | `/v1/blobs…` |
@@ -26,6 +26,7 @@ pub mod auth;
 pub mod backup;
 pub mod blobs;
 pub mod conversations;
+pub mod deletions;
 pub mod described;
 pub mod extract;
 pub mod health;
@@ -126,6 +127,7 @@ pub fn routes() -> Routes {
         .route("/v1/blobs", post(blobs::create))
         .route(blobs::PATH, get(blobs::get).put(blobs::put).delete(blobs::delete))
         .route("/v1/blobs/{blob}/upload", get(blobs::upload))
+        .route("/v1/conversations/{conversation}/deletions", post(deletions::delete))
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/v1/limits", get(health::limits))
         .route("/v1/openapi.json", get(health::openapi))

@@ -99,7 +99,7 @@ pub async fn sweep(services: &Services) -> Result<usize, StorageError> {
 async fn tell(services: &Services, gone: Expired) -> Result<(), StorageError> {
     let Expired { conversation, sequence, message } = gone;
     if let Some(known) = services.directory.conversation(conversation).await? {
-        let event = BusEvent::Deleted { conversation, sequence, message };
+        let event = BusEvent::Deleted { conversation, sequence, message, deletion: None };
         services.bus.publish(&known.recipients, event);
     }
     Ok(())

@@ -18,6 +18,7 @@
 //! | [`policy`], [`directory`] | who may, and what is remembered for that |
 //! | [`service`] | the verbs; never sees HTTP |
 //! | [`writer`], [`acknowledgements`] | group commit of messages and of cursors |
+//! | [`presence`] | who is there, and who is told |
 //! | [`registry`], [`dispatcher`], [`delivery`] | who is connected, what they hear of, what they are sent |
 //! | [`tls`], [`http`], [`socket`], [`connection`], [`encoding`] | TLS, REST and WebSockets |
 //! | [`janitor`], [`metrics`], [`logging`] | housekeeping, counters, what may be logged |
@@ -54,6 +55,7 @@ pub mod logging;
 pub mod metrics;
 pub mod operator;
 pub mod policy;
+pub mod presence;
 pub mod push;
 pub mod random;
 pub mod registry;

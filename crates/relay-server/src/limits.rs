@@ -81,6 +81,8 @@ pub enum Class {
     Typing,
     /// Saying so anywhere.
     TypingAnywhere,
+    /// Saying how available one is, or whom one follows.
+    Presence,
     /// Trying a password.
     Login,
     /// Asking for a device challenge.
@@ -115,11 +117,12 @@ pub enum Sharing {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Message,
         Self::Receipt,
         Self::Typing,
         Self::TypingAnywhere,
+        Self::Presence,
         Self::Login,
         Self::Challenge,
         Self::Registration,
@@ -139,6 +142,7 @@ impl Class {
             Self::Receipt => "receipt",
             Self::Typing => "typing",
             Self::TypingAnywhere => "typing_anywhere",
+            Self::Presence => "presence",
             Self::Login => "login",
             Self::Challenge => "challenge",
             Self::Registration => "registration",
@@ -169,7 +173,7 @@ impl Class {
             Self::Message => (rates.messages_a_minute, 60),
             // Reading a full inbox gives a receipt or two a conversation.
             Self::Receipt => (rates.messages_a_minute.saturating_mul(10), 60),
-            Self::Typing => (rates.typing_a_minute, 60),
+            Self::Typing | Self::Presence => (rates.typing_a_minute, 60),
             Self::TypingAnywhere => (rates.typing_a_minute.saturating_mul(10), 60),
             Self::Login => (rates.logins_a_quarter_hour, 900),
             // A device's answer cannot be guessed, so this only keeps the store from being filled.

@@ -44,6 +44,8 @@ pub struct Metrics {
     pub log_reads: Counter,
     /// Messages whose timer ended.
     pub expired: Counter,
+    /// Messages that somebody has deleted for everybody.
+    pub deleted: Counter,
     /// Connections that lost their queue because they were too slow.
     pub lagged: Counter,
     /// Messages in one commit.
@@ -80,6 +82,7 @@ impl Default for Metrics {
             delivered: Counter::default(),
             log_reads: Counter::default(),
             expired: Counter::default(),
+            deleted: Counter::default(),
             lagged: Counter::default(),
             commit_messages: Histogram::with_bounds([
                 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 192.0, 256.0, 384.0, 512.0,
@@ -129,6 +132,7 @@ impl Metrics {
             ("delivered_total", "Messages handed to devices.", &self.delivered),
             ("log_reads_total", "Reads of a log for a connected device.", &self.log_reads),
             ("expired_total", "Messages whose timer ended.", &self.expired),
+            ("deleted_total", "Messages deleted for everybody.", &self.deleted),
             ("lagged_total", "Connections that lost their queue.", &self.lagged),
             ("batches_split_total", "Batches written one by one.", &self.batches_split),
             ("tls_handshakes_total", "TLS handshakes.", &self.tls_handshakes),

@@ -43,11 +43,14 @@ use crate::limits::Limits;
 use crate::limits::local::LocalLimits;
 use crate::limits::redis::RedisLimits;
 use crate::metrics::Metrics;
+use crate::presence::redis::RedisBoard;
+use crate::presence::{Board, WORD_TTL};
 use crate::push::courier::{self, News};
 use crate::push::{BadPush, Pushers};
 use crate::registry::{Ending, Registry};
 use crate::server::{self, Server};
-use crate::service::Services;
+use crate::service::presence::Presences;
+use crate::service::{Services, presence};
 use crate::storage::schema::Schema;
 use crate::storage::{Storage, StorageError, postgres, sqlite};
 use crate::tls::{Certificates, Reloaded, TlsError, choose_provider};
@@ -57,8 +60,10 @@ use crate::{dispatcher, janitor, random};
 /// How often the files of the certificate are looked at.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
 /// How long clients may take to hear that they are to leave, and requests to end. Together with the
-/// three below it is less than ten seconds: whoever runs services often kills after that.
-const DRAIN_MAX: Duration = Duration::from_secs(6);
+/// four below it is less than ten seconds: whoever runs services often kills after that.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// How long it may take until the others know that nobody is here any more.
+const PRESENCE_MAX: Duration = Duration::from_secs(1);
 /// How long what was accepted may take to be written.
 const WRITE_MAX: Duration = Duration::from_secs(2);
 /// How long the last notes for the audit log may take.
@@ -123,6 +128,8 @@ pub struct Ports {
     pub inbox: Inbox,
     /// Who counts how often something happens.
     pub limits: Arc<dyn Limits>,
+    /// Where nodes put down who is there.
+    pub board: Arc<dyn Board>,
     /// Counts how Redis does, if there is one.
     pub redis: RedisMeter,
     /// Which node this is.
@@ -167,10 +174,10 @@ impl Relay {
         choose_provider();
         let node = NodeId::from_bytes(random::bytes());
         let redis = config.redis.as_deref().map(RedisConfig::at);
-        let (bus, inbox) = connect_bus(redis.as_ref(), node)?;
+        let (bus, inbox, board) = connect_bus(redis.as_ref(), node)?;
         let limits = limits(&config, redis.as_ref())?;
         let redis = redis.map(|redis| redis.meter).unwrap_or_default();
-        let ports = Ports { storage, bus, inbox, limits, redis, node };
+        let ports = Ports { storage, bus, inbox, limits, board, redis, node };
         let mut relay = Self::start_on(config, clock, ports).await?;
         relay._lock = lock;
         Ok(relay)
@@ -223,6 +230,7 @@ impl Relay {
             tokio::spawn(dispatcher::run(services.clone(), inbox)),
             tokio::spawn(async move { cursors.acknowledgements.run().await }),
             tokio::spawn(janitor::run(services.clone())),
+            tokio::spawn(presence::run(services.clone())),
         ];
         if let Some(news) = news {
             tasks.push(tokio::spawn(courier::gather(services.clone(), news)));
@@ -288,6 +296,13 @@ impl Relay {
         dispatcher::look_at_heads(&self.services).await;
     }
 
+    /// Does at once what presence does every second, and renews it.
+    pub async fn settle_presence(&self) {
+        presence::advance(&self.services);
+        presence::renew(&self.services).await;
+        presence::settle(&self.services).await;
+    }
+
     /// Forgets at once what the audit log need not keep any longer; returns how many entries.
     ///
     /// # Errors
@@ -321,6 +336,8 @@ impl Relay {
             self.requests.wait().await;
         };
         within(DRAIN_MAX, left, "some connections did not end in time").await;
+        let gone = presence::leave(&self.services);
+        within(PRESENCE_MAX, gone, "presence could not be taken back").await;
         let written = async {
             self.services.writers.close().await;
             self.services.acknowledgements.flush().await;
@@ -367,7 +384,7 @@ async fn services(
     ports: Ports,
     clock: Arc<dyn Clock>,
 ) -> Result<(Services, Inbox, Option<Arriving>), StartError> {
-    let Ports { storage, bus, inbox, limits, redis, node } = ports;
+    let Ports { storage, bus, inbox, limits, board, redis, node } = ports;
     let opaque = storage.secret("opaque", &Opaque::generate()).await?;
     let ring = storage.secret("token-keys", &random::bytes::<SECRET_BYTES>()).await?;
     let refresh = storage.secret("refresh-tokens", &random::bytes::<SECRET_BYTES>()).await?;
@@ -397,6 +414,7 @@ async fn services(
         depot: Depot::open(&config.blobs, &config.data)?,
         rates: config.rates,
         directory: Directory::over(storage.clone()),
+        presence: Presences::over(board),
         registry: Registry::with_cap(config.caps.connections_an_account),
         writers: Writers::start(&storage, &bus, &clock, &metrics, &news),
         acknowledgements: Acknowledgements::over(storage.clone()),
@@ -454,18 +472,20 @@ pub(crate) fn prepare(folder: &Path, database: &Path) -> Result<File, StartError
     Ok(lock)
 }
 
-fn connect_bus(
-    redis: Option<&RedisConfig>,
-    node: NodeId,
-) -> Result<(Arc<dyn Bus>, Inbox), StartError> {
+/// What a node and the others meet on.
+type Meeting = (Arc<dyn Bus>, Inbox, Arc<dyn Board>);
+
+fn connect_bus(redis: Option<&RedisConfig>, node: NodeId) -> Result<Meeting, StartError> {
     match redis {
         None => {
-            let (bus, inbox) = LocalHub::default().node(node);
-            Ok((Arc::new(bus), inbox))
+            let hub = LocalHub::default();
+            let (bus, inbox) = hub.node(node);
+            Ok((Arc::new(bus), inbox, Arc::new(hub.boards().node(node))))
         }
         Some(redis) => {
             let (bus, inbox) = RedisBus::start(redis, node)?;
-            Ok((Arc::new(bus), inbox))
+            let board = RedisBoard::start(redis, node, WORD_TTL)?;
+            Ok((Arc::new(bus), inbox, Arc::new(board)))
         }
     }
 }

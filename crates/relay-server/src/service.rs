@@ -19,6 +19,7 @@ pub mod administration;
 pub mod authenticate;
 pub mod backup;
 pub mod blobs;
+pub mod deletions;
 pub mod device_login;
 pub mod devices;
 pub mod enrol;
@@ -26,6 +27,7 @@ pub mod keyring;
 pub mod login;
 pub mod membership;
 pub mod prekeys;
+pub mod presence;
 pub mod push;
 pub mod read;
 pub mod receipts;
@@ -61,6 +63,8 @@ use crate::push::guard::Reach;
 use crate::registry::Registry;
 use crate::storage::{FamilyId, Storage, StorageError};
 use crate::writer::Writers;
+
+use self::presence::Presences;
 
 /// Everything the verbs work with.
 #[derive(Debug)]
@@ -101,6 +105,8 @@ pub struct Services {
     pub directory: Directory,
     /// Who is connected here.
     pub registry: Registry,
+    /// Who is there, and who is told.
+    pub presence: Presences,
     /// Where messages become durable.
     pub writers: Writers,
     /// Cursors on their way to the store.

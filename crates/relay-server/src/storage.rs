@@ -24,8 +24,10 @@ mod backup;
 pub mod blobs;
 #[cfg(test)]
 mod conformance;
+mod deletion;
 mod error;
 pub mod postgres;
+mod presence;
 pub mod push;
 mod records;
 pub mod restoring;
@@ -55,7 +57,9 @@ use crate::audit::{AuditRecord, Chained};
 
 pub use backup::BackupStorage;
 pub use blobs::{BlobStorage, Piece, Placed, Reservation, Room, StoredBlob};
+pub use deletion::DeletionStorage;
 pub use error::StorageError;
+pub use presence::{LastSeen, PresenceStorage};
 pub use push::{PushStorage, WakeUp};
 pub use records::{
     Acknowledgement, ActiveDevices, AppendError, Appended, AuditEnds, Backlog, Conversation,
@@ -69,8 +73,10 @@ pub const READ_BYTES_MAX: usize = 1024 * 1024;
 /// The relay's durable state.
 #[async_trait]
 pub trait Storage:
-    BlobStorage
-    + BackupStorage
+    BackupStorage
+    + BlobStorage
+    + DeletionStorage
+    + PresenceStorage
     + PushStorage
     + administration::Administration
     + vitals::Measured

@@ -54,6 +54,7 @@ use crate::config::{
     BlobConfig, BlobLimits, BlobStore, Caps, Config, Database, Network, PushConfig, Rates, Tls,
 };
 use crate::limits::local::LocalLimits;
+use crate::presence::Board;
 use crate::relay::{Ports, Relay};
 use crate::storage::Storage;
 
@@ -94,6 +95,7 @@ pub struct TestRelayBuilder {
     postgres: Option<String>,
     redis: Option<String>,
     shared: Option<(LocalHub, Arc<dyn Storage>)>,
+    board: Option<Arc<dyn Board>>,
     origin: Option<String>,
     proxies: Vec<Network>,
     web_origins: Vec<String>,
@@ -125,6 +127,7 @@ impl TestRelay {
             postgres: None,
             redis: None,
             shared: None,
+            board: None,
             origin: None,
             proxies: Vec::new(),
             web_origins: Vec::new(),
@@ -238,6 +241,13 @@ impl TestRelayBuilder {
         self
     }
 
+    /// With another board for presence than the hub's; for one that shares a hub.
+    #[must_use]
+    pub fn board(mut self, board: Arc<dyn Board>) -> Self {
+        self.board = Some(board);
+        self
+    }
+
     /// Under another URL than its address; nodes that share a database share their origin.
     #[must_use]
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
@@ -334,8 +344,9 @@ impl TestRelayBuilder {
                 let node = NodeId::from_bytes(crate::random::bytes());
                 let (bus, inbox) = hub.node(node);
                 let limits = Arc::new(LocalLimits::new(self.rates));
+                let board = self.board.unwrap_or_else(|| Arc::new(hub.boards().node(node)));
                 let (bus, redis) = (Arc::new(bus), RedisMeter::default());
-                let ports = Ports { storage, bus, inbox, limits, redis, node };
+                let ports = Ports { storage, bus, inbox, limits, board, redis, node };
                 Relay::start_on(config, self.clock, ports).await
             }
         };

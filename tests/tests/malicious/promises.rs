@@ -154,8 +154,8 @@ async fn what_has_no_timer_is_not_erased_at_the_relays_word() {
     let (sequence, _, envelope) = delivery(&liar.delivered_to("bob")[0]);
     let (conversation, message) = (at_alice.id(), envelope.read_header().unwrap().message);
 
-    liar.tells("bob", RelayFrame::Deleted { conversation, sequence, message });
-    liar.tells("alice", RelayFrame::Deleted { conversation, sequence, message });
+    liar.tells("bob", RelayFrame::Deleted { conversation, sequence, message, deletion: None });
+    liar.tells("alice", RelayFrame::Deleted { conversation, sequence, message, deletion: None });
     has_taken_it_in(&at_alice, &mut bob).await;
 
     assert_eq!(texts(&at_bob).await, ["hello", "hello yourself", "by the way"]);
@@ -172,7 +172,7 @@ async fn what_has_a_timer_and_is_erased_long_before_it_is_warned_of() {
     assert_eq!(bob.hears().await, ["an hour"]);
     let conversation = at_alice.id();
 
-    liar.tells("bob", RelayFrame::Deleted { conversation, sequence: 3, message });
+    liar.tells("bob", RelayFrame::Deleted { conversation, sequence: 3, message, deletion: None });
 
     is_warned(&mut bob, Warning::ErasedEarly { conversation, message }).await;
     bob.loses(message).await;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Digest, List};
+use crate::deletion::SignedDeletion;
 use crate::envelope::Envelope;
 use crate::id::{ConversationId, MessageId};
 use crate::limits::PAGE_MAX;
@@ -86,6 +87,17 @@ pub struct StoredMessage {
     pub message: MessageId,
     /// The message with the caller's wrap; absent when it is gone.
     pub envelope: Option<Envelope>,
+    /// By whose word it is gone, if it was deleted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub deletion: Option<SignedDeletion>,
+}
+
+/// `POST /v1/conversations/{id}/deletions`: a message that is to be gone for everybody.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeleteMessage {
+    /// The signed deletion.
+    pub deletion: SignedDeletion,
 }
 
 /// `GET /v1/conversations/{id}/receipts`: each device's furthest, one of a kind.

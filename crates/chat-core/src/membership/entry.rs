@@ -106,6 +106,10 @@ pub struct Policy {
     /// The timer of messages that name none.
     #[n(4)]
     pub timer: Option<Expiry>,
+    /// Who may delete messages of others, for everybody; nobody, if this is absent.
+    #[n(5)]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub delete: Option<Allowed>,
 }
 
 impl Policy {
@@ -116,6 +120,7 @@ impl Policy {
         rename: Allowed::Members,
         scheme: WrapScheme::Ratchet,
         timer: None,
+        delete: None,
     };
 }
 

@@ -20,6 +20,24 @@ fn the_id_is_the_beginning_of_the_creation_entrys_hash() {
 }
 
 #[test]
+fn others_messages_are_deleted_by_whom_the_policy_lets() {
+    let mut group = Membership::create(&creation(
+        ConversationKind::Group,
+        &[(ALICE, Role::Admin), (BOB, Role::Member)],
+    ))
+    .unwrap();
+
+    let before = (group.may_delete(ALICE, BOB), group.may_delete(BOB, BOB));
+    let policy = Policy { delete: Some(Allowed::Admins), ..group.policy() };
+    group.apply(&next(&group, ALICE, Change::SetPolicy { policy })).unwrap();
+
+    assert_eq!(before, (false, true));
+    assert!(group.may_delete(ALICE, BOB));
+    assert!(!group.may_delete(BOB, ALICE));
+    assert!(!group.may_delete(CAROL, BOB));
+}
+
+#[test]
 fn what_is_not_a_beginning_begins_nothing() {
     let first = creation(ConversationKind::Group, &[(ALICE, Role::Admin)]).into_inner();
     let somewhere = Some(group().id());

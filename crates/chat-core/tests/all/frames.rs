@@ -1,11 +1,16 @@
 //! Frames in both encodings, and what is not a frame.
 
 use chat_core::codec::{Bytes, DecodeError, Digest, List, from_bytes, to_bytes};
+use chat_core::deletion::{self, Deletion, SignedDeletion};
 use chat_core::envelope::{
     self, Envelope, Expiry, ExpiryMode, Header, Recipient, Suite, Wrap, WrapScheme,
 };
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
-use chat_core::id::{AccountId, BlobId, ConversationId, DeviceAddress, DeviceId, MessageId};
+use chat_core::id::{
+    AccountId, BlobId, ConversationId, DeviceAddress, DeviceId, MessageId, WorkspaceId,
+};
+use chat_core::limits::PRESENCES_A_FRAME_MAX;
+use chat_core::presence::{Availability, Presence, PresenceState};
 use chat_core::receipt::{self, Receipt, ReceiptKind, SignedReceipt};
 use chat_core::reject::RejectCode;
 use chat_core::time::Timestamp;
@@ -101,6 +106,12 @@ pub(crate) fn client_frames() -> Vec<ClientFrame> {
         ClientFrame::Receipt { receipt: receipt() },
         ClientFrame::Typing { conversation, state: Typing::Started },
         ClientFrame::Ping { request: 2 },
+        ClientFrame::Presence { workspace: None, availability: Availability::Hidden },
+        ClientFrame::Presence { workspace: Some(WORKSPACE), availability: Availability::Busy },
+        ClientFrame::FollowPresence {
+            workspace: WORKSPACE,
+            accounts: List::new(vec![AccountId::from_bytes([2; 16])]).unwrap(),
+        },
     ]
 }
 
@@ -116,7 +127,8 @@ pub(crate) fn relay_frames() -> Vec<RelayFrame> {
         RelayFrame::Connected { address, epoch: 1, now: NOON },
         RelayFrame::Accepted { request: 1, sequence: 2, at: NOON },
         RelayFrame::Deliver { sequence: 2, at: NOON, envelope: envelope() },
-        RelayFrame::Deleted { conversation, sequence: 2, message },
+        RelayFrame::Deleted { conversation, sequence: 2, message, deletion: None },
+        RelayFrame::Deleted { conversation, sequence: 3, message, deletion: Some(deletion()) },
         RelayFrame::CaughtUp,
         RelayFrame::Receipt { receipt: receipt() },
         RelayFrame::Typing { conversation, sender: address, state: Typing::Stopped },
@@ -126,7 +138,36 @@ pub(crate) fn relay_frames() -> Vec<RelayFrame> {
         RelayFrame::Draining { return_after_ms: 500 },
         RelayFrame::Reject { request: Some(1), reject: RejectCode::RateLimited.into() },
         RelayFrame::Pong { request: 2 },
+        RelayFrame::Presence { presences: presences() },
     ]
+}
+
+const WORKSPACE: WorkspaceId = WorkspaceId::from_bytes([7; 16]);
+
+fn presences() -> List<Presence, PRESENCES_A_FRAME_MAX> {
+    let presence = |number, state, last_seen| Presence {
+        account: AccountId::from_bytes([number; 16]),
+        workspace: WORKSPACE,
+        state,
+        last_seen,
+    };
+    List::new(vec![
+        presence(2, PresenceState::Online, None),
+        presence(3, PresenceState::Offline, Some(NOON)),
+    ])
+    .unwrap()
+}
+
+fn deletion() -> SignedDeletion {
+    let signer = Person::new(1).address(1);
+    let deletion = Deletion {
+        version: deletion::VERSION,
+        conversation: ConversationId::from_bytes([4; 16]),
+        message: MessageId::from_bytes([6; 16]),
+        author: signer,
+        at: NOON,
+    };
+    SignedDeletion { signer, deletion: sign_with(&Person::device_key(1), &deletion) }
 }
 
 fn receipt() -> SignedReceipt {

@@ -13,6 +13,7 @@
 extern crate browser_tests;
 
 mod codecs;
+mod deletions;
 mod devices;
 mod frames;
 mod limits;

@@ -5,6 +5,7 @@
 //! Nothing is drawn at random: the private key of a device is one byte, 32 times. Every signed
 //! object is encoded twice, by chat-core and by [`spec`], which knows CBOR and nothing else.
 
+mod deletions;
 mod devices;
 mod frames;
 mod membership;

@@ -9,7 +9,7 @@ use chat_core::reject::{Reject, RejectCode};
 use super::{Done, Engine, Phase};
 use crate::connection::Report;
 use crate::error::{Error, Kind, RETRY_AFTER_MAX, Result};
-use crate::event::ConnectionState;
+use crate::event::{ConnectionState, Event};
 use crate::opening::Arrival;
 use crate::prekeys::{self, Occasion};
 use crate::resume;
@@ -48,8 +48,12 @@ impl Engine {
                     None => return Err(Kind::RelayFault.into()),
                 }
             }
-            RelayFrame::Deleted { conversation, sequence, message } => {
-                self.take(Inbound::Deleted { conversation, sequence, message });
+            RelayFrame::Deleted { conversation, sequence, message, deletion } => {
+                let deletion = deletion.map(Box::new);
+                self.take(Inbound::Deleted { conversation, sequence, message, deletion });
+            }
+            RelayFrame::Presence { presences } => {
+                presences.into_iter().for_each(|one| self.hub.emit(Event::Presence(one)));
             }
             RelayFrame::CaughtUp => self.take(Inbound::CaughtUp),
             RelayFrame::Receipt { receipt } => self.take(Inbound::Receipt(Box::new(receipt))),

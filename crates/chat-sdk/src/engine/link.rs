@@ -118,6 +118,7 @@ impl Engine {
         self.told.clear();
         self.unconfirmed.clear();
         self.confirming = None;
+        self.wished = None;
         self.resumed = false;
         self.drained = false;
         self.hub.caught_up.send_replace(false);

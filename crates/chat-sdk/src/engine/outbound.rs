@@ -14,7 +14,8 @@ use super::{Done, Engine, InFlight, Phase};
 use crate::error::Result;
 use crate::sealing::Step;
 use crate::sending;
-use crate::store::{outbox, receipts};
+use crate::store::{deletions, outbox, receipts};
+use crate::{deleting, presence};
 
 /// Most conversations whose messages are prepared or on their way at once.
 const LANES_MAX: usize = 32;
@@ -91,6 +92,31 @@ impl Engine {
             let outcome = sending::rejected(&hub, conversation, message, reject).await;
             Done::Settled(conversation, outcome)
         });
+    }
+
+    /// Says how available we are, and whom we follow, if this link has not carried it yet.
+    pub(super) async fn tell_wishes(&mut self) -> Result<()> {
+        let version = self.hub.wishes.version();
+        if !matches!(self.phase, Phase::Up(_)) || self.wished == Some(version) {
+            return Ok(());
+        }
+        for frame in presence::frames(&self.hub).await? {
+            self.write(frame)?;
+        }
+        self.wished = Some(version);
+        Ok(())
+    }
+
+    /// Has the relay erase what was deleted here.
+    pub(super) async fn tell_deletions(&mut self) -> Result<()> {
+        if !matches!(self.phase, Phase::Up(_))
+            || self.hub.context.store.read(deletions::pending).await?.is_empty()
+        {
+            return Ok(());
+        }
+        let hub = Arc::clone(&self.hub);
+        self.jobs.spawn(async move { Done::Aside(deleting::tell(&hub).await) });
+        Ok(())
     }
 
     /// Sends our receipts that this link has not carried yet.

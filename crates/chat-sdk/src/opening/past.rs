@@ -73,7 +73,7 @@ pub(crate) fn apply(
     if let (Content::Title(title), None) = (&content, &row.title) {
         rename(tx, row, header, title)?;
     } else if content.target().is_some() {
-        annotate(tx, header, &content, now)?;
+        annotate(tx, &row.membership, header, &content, now)?;
     } else if annotations::is_deleted(tx, &message)? {
         annotations::erase(tx, message.id, now)?;
     }

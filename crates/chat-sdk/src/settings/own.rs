@@ -29,6 +29,7 @@ const POLICY: Policy = Policy {
     rename: chat_core::membership::Allowed::Admins,
     scheme: WrapScheme::HpkeXwing,
     timer: None,
+    delete: None,
 };
 
 /// Most pages of history that are read for it at once.

@@ -7,10 +7,11 @@
 //! ```text
 //!  message ◀─target─ edit        the last one of the message's own sender counts
 //!          ◀─target─ reaction    of each account the last word on each emoji counts
-//!          ◀─target─ delete      of the message's own sender: the words are erased at once
+//!          ◀─target─ delete      of its sender, or of whom the policy lets: the words are erased
 //! ```
 
-use chat_core::id::{ConversationId, MessageId};
+use chat_core::id::{AccountId, MessageId};
+use chat_core::membership::Membership;
 use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
@@ -66,26 +67,29 @@ pub fn reactions(tx: &Transaction<'_>, to: &MessageRow) -> Result<Vec<MessageRow
 
 /// The message that an annotation is about, if the annotation may say that.
 ///
-/// Its target must be a message to look at, of the same conversation; other words and the end must
-/// come from the target's own sender.
+/// Its target must be a message to look at, of the same conversation; other words must come from
+/// the target's own sender, and the end from them or from whom the policy lets.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn target(
     tx: &Transaction<'_>,
-    conversation: ConversationId,
-    sender: chat_core::id::AccountId,
+    membership: &Membership,
+    sender: AccountId,
     content: &Content,
 ) -> Result<Option<MessageRow>> {
     let Some(id) = content.target() else { return Ok(None) };
     let target = messages::load(tx, id)?.filter(|target| {
         let shown = Content::read(&target.kind, &target.body);
         let is_own = target.sender.account == sender;
-        target.conversation == conversation
+        target.conversation == membership.id()
             && match content {
                 Content::Edit(_) => is_own && matches!(shown, Content::Text(_)),
-                Content::Delete(_) => is_own && !matches!(shown, Content::Title(_)),
+                Content::Delete(_) => {
+                    membership.may_delete(sender, target.sender.account)
+                        && !matches!(shown, Content::Title(_))
+                }
                 _ => !matches!(shown, Content::Title(_) | Content::Deleted),
             }
             && target.links.target.is_none()

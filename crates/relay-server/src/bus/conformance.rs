@@ -167,10 +167,11 @@ pub(super) async fn every_kind_of_event_arrives_as_it_was(network: Arc<dyn Netwo
         BusEvent::Membership { conversation, index: 3 },
         BusEvent::DevicesChanged { account: ALICE, number: 2 },
         BusEvent::Typing { conversation, sender: address, state: Typing::Started },
-        BusEvent::Deleted { conversation, sequence: 9, message },
+        BusEvent::Deleted { conversation, sequence: 9, message, deletion: None },
         BusEvent::Displace { address, connection: 11, node: NodeId::from_bytes([6; 16]) },
         BusEvent::DeviceRemoved { address },
         BusEvent::PrekeysLow { address, remaining: 4 },
+        BusEvent::Presence { account: ALICE },
     ];
 
     for event in &events {

@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use chat_core::id::AccountId;
 
 use super::{Bus, BusEvent, BusHealth, Connected, Inbox, NodeId, Outlet, Put, inbox};
+use crate::presence::local::LocalBoards;
 
 /// What the nodes of one process share.
 #[derive(Clone, Debug, Default)]
 pub struct LocalHub {
     state: Arc<Mutex<State>>,
+    boards: LocalBoards,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,12 @@ impl LocalHub {
         let (outlet, inbox) = inbox();
         self.lock().nodes.insert(node, outlet);
         (LocalBus { hub: self.clone(), node, counts: Counts::default() }, inbox)
+    }
+
+    /// What the nodes of this process know of who is there.
+    #[must_use]
+    pub fn boards(&self) -> &LocalBoards {
+        &self.boards
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -266,6 +266,7 @@ fn stored(sequence: Sequence, sender: DeviceAddress, bytes: usize) -> StoredMess
         at: Timestamp::default(),
         message: MessageId::from_bytes([7; 16]),
         envelope: Some(envelope(sender, bytes)),
+        deletion: None,
     }
 }
 

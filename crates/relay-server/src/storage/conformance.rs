@@ -7,12 +7,14 @@ pub(super) mod audit;
 pub(super) mod backups;
 pub(super) mod blobs;
 pub(super) mod conversations;
+pub(super) mod deletion;
 pub(super) mod devices;
 pub(super) mod expiry;
 pub(super) mod login;
 pub(super) mod messages;
 pub(super) mod people;
 pub(super) mod prekeys;
+pub(super) mod presence;
 pub(super) mod pushes;
 pub(super) mod reading;
 
@@ -127,6 +129,18 @@ macro_rules! suite {
                 acknowledgements_of_strangers_are_passed_over,
                 a_backlog_names_what_is_to_be_read,
                 a_former_member_still_gets_what_was_theirs,
+            }
+            deletion {
+                a_deleted_message_keeps_its_place_and_shows_by_whose_word,
+                a_deletion_of_what_is_gone_or_never_was_changes_nothing,
+                a_deleted_message_is_not_erased_again,
+                of_many_who_delete_a_message_one_does,
+            }
+            presence {
+                acquaintances_are_those_of_the_workspace,
+                the_last_moment_is_kept_for_those_who_may_know,
+                the_last_moment_never_goes_back,
+                the_last_moment_is_forgotten,
             }
             expiry {
                 what_is_due_is_not_read_before_it_is_erased,

@@ -51,6 +51,7 @@ pub(crate) const STEPS: &[Step] = &[
     (2, "forgive", include_str!("../../migrations/postgres/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/postgres/0003_audit.sql")),
     (5, "blobs", include_str!("../../migrations/postgres/0005_blobs.sql")),
+    (6, "retention", include_str!("../../migrations/postgres/0006_retention.sql")),
     (7, "compatible", include_str!("../../migrations/postgres/0007_compatible.sql")),
 ];
 /// How long a verb waits for a connection before it says that the store is not available.

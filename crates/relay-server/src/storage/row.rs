@@ -120,6 +120,20 @@ pub(super) fn timers(header: &Header, now: Timestamp) -> (Option<i64>, Option<i6
     }
 }
 
+/// Where a message stands, or stood, as its columns say, and whose it is.
+pub(super) struct PlaceOf {
+    pub(super) sequence: i64,
+    pub(super) received_at: i64,
+    pub(super) sender: DeviceAddress,
+}
+
+impl PlaceOf {
+    pub(super) fn read(row: (i64, i64, Vec<u8>, Vec<u8>)) -> Result<Self, StorageError> {
+        let (sequence, received_at, account, device) = row;
+        Ok(Self { sequence, received_at, sender: address(&account, &device)? })
+    }
+}
+
 /// A row of a session: when the device was removed, whether there is such a device, and whether
 /// its family is revoked.
 pub(super) type SessionRow = (Option<i64>, bool, Option<bool>);

@@ -50,6 +50,7 @@ pub(crate) const STEPS: &[Step] = &[
     (2, "forgive", include_str!("../../migrations/sqlite/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/sqlite/0003_audit.sql")),
     (5, "blobs", include_str!("../../migrations/sqlite/0005_blobs.sql")),
+    (6, "retention", include_str!("../../migrations/sqlite/0006_retention.sql")),
     (7, "compatible", include_str!("../../migrations/sqlite/0007_compatible.sql")),
 ];
 const READERS_MAX: u32 = 4;

@@ -10,6 +10,7 @@ use chat_core::api::auth::{
 use chat_core::api::conversations::{AppendEntry, MembershipHead, MembershipPage};
 use chat_core::api::info::Limits;
 use chat_core::codec::{Bytes, Digest, List, to_bytes};
+use chat_core::deletion::{Deletion, SignedDeletion};
 use chat_core::device::{
     AccountDevices, DeviceCertificate, DeviceList, ListedDevice, PublishedDevices,
 };
@@ -172,6 +173,17 @@ impl Device {
             at: NOW,
         };
         SignedReceipt { signer: self.address, receipt: self.sign_object(&receipt) }
+    }
+
+    pub fn deletion(&self, conversation: ConversationId, message: MessageId) -> SignedDeletion {
+        let deletion = Deletion {
+            version: chat_core::deletion::VERSION,
+            conversation,
+            message,
+            author: self.address,
+            at: NOW,
+        };
+        SignedDeletion { signer: self.address, deletion: self.sign_object(&deletion) }
     }
 
     pub fn entry(&self, entry: &MembershipEntry) -> SignedEntry {

@@ -1,5 +1,6 @@
 //! The objects once more, as `docs/protocol` says them: deterministic CBOR by hand, and SHA-256.
 
+use chat_core::deletion::Deletion;
 use chat_core::device::{DeviceCertificate, DeviceList};
 use chat_core::envelope::Expiry;
 use chat_core::id::DeviceAddress;
@@ -111,7 +112,21 @@ fn policy(policy: &Policy) -> Vec<u8> {
     if let Some(Expiry { mode, after_ms }) = policy.timer {
         fields.push((4, map(&[(0, uint(mode as u8 + 1)), (1, uint(after_ms))])));
     }
+    if let Some(allowed) = policy.delete {
+        fields.push((5, uint(allowed as u8 + 1)));
+    }
     map(&fields)
+}
+
+/// deletion.md §2.
+pub(super) fn deletion(deletion: &Deletion) -> Vec<u8> {
+    map(&[
+        (0, uint(deletion.version)),
+        (1, bytes(deletion.conversation.as_bytes())),
+        (2, bytes(deletion.message.as_bytes())),
+        (3, address(deletion.author)),
+        (4, uint(deletion.at.as_millis())),
+    ])
 }
 
 /// membership.md §8.

@@ -212,6 +212,21 @@ CREATE TABLE tombstones (
     at           INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Deletions of ours that the relay does not have yet.
+CREATE TABLE deletions (
+    message      BLOB    PRIMARY KEY CHECK (length(message) = 16),
+    conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    signed       BLOB    NOT NULL   -- SignedDeletion, CBOR
+) STRICT, WITHOUT ROWID;
+
+-- Messages that their sender deleted before they came; a gap in the sender's count may be these.
+CREATE TABLE withdrawn (
+    message      BLOB    PRIMARY KEY CHECK (length(message) = 16),
+    conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    account      BLOB    NOT NULL CHECK (length(account) = 16)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX withdrawn_by ON withdrawn (conversation, account);
+
 -- Our sender chain in a large conversation, and the devices that hold it.
 CREATE TABLE sending_chains (
     conversation BLOB    PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,

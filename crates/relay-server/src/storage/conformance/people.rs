@@ -224,7 +224,7 @@ impl Person {
         signed(&identity(self.name), object)
     }
 
-    fn as_device<T: Signable>(&self, device: u8, object: &T) -> Verified<T> {
+    pub(crate) fn as_device<T: Signable>(&self, device: u8, object: &T) -> Verified<T> {
         signed(&device_secret(self.name, device), object)
     }
 }

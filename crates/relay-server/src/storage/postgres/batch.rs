@@ -1,13 +1,15 @@
 //! What PostgreSQL does in one statement for many rows: a statement costs it a round trip.
 
 use chat_core::codec::to_bytes;
-use chat_core::id::{AccountId, ConversationId, DeviceAddress};
+use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
 use chat_core::prekey::OneTimePrekey;
 use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 use sqlx::{query, query_as};
 
-use super::super::row::{BacklogRow, SessionRow, backlog as read_backlog, expired, signed};
+use super::super::row::{
+    BacklogRow, PlaceOf, SessionRow, backlog as read_backlog, expired, signed,
+};
 use super::Connection;
 use crate::storage::{Acknowledgement, Backlog, Expired, Session, StorageError};
 
@@ -100,6 +102,23 @@ pub(super) async fn session_states(
     .fetch_all(connection)
     .await?;
     Ok(rows)
+}
+
+/// Where a message stands, or stood, and whose it is.
+pub(super) async fn place_of(
+    connection: &mut Connection,
+    conversation: ConversationId,
+    message: MessageId,
+) -> Result<Option<PlaceOf>, StorageError> {
+    let found: Option<(i64, i64, Vec<u8>, Vec<u8>)> = query_as(
+        "SELECT sequence, received_at, sender_account, sender_device FROM messages \
+         WHERE conversation = $1 AND message = $2",
+    )
+    .bind(conversation.as_bytes().as_slice())
+    .bind(message.as_bytes().as_slice())
+    .fetch_optional(connection)
+    .await?;
+    found.map(PlaceOf::read).transpose()
 }
 
 pub(super) async fn expire_due(

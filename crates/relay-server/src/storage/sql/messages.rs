@@ -1,7 +1,7 @@
 //! Reading a conversation's log as one device may.
 
 use chat_core::api::conversations::{MessagePage, StoredMessage};
-use chat_core::codec::List;
+use chat_core::codec::{List, from_bytes};
 use chat_core::id::{ConversationId, DeviceAddress};
 use chat_core::limits::PAGE_MAX;
 use chat_core::receipt::Sequence;
@@ -13,8 +13,16 @@ use super::row::{Sealed, fixed, one_more, signed, unsigned};
 use super::{Connection, StorageError};
 use crate::storage::READ_BYTES_MAX;
 
-type MessageRow =
-    (i64, i64, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
+type MessageRow = (
+    i64,
+    i64,
+    Vec<u8>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+);
 
 pub(super) async fn read_after(
     connection: &mut Connection,
@@ -31,7 +39,7 @@ pub(super) async fn read_after(
              CASE WHEN m.expires_at <= $5 THEN NULL ELSE m.header END, \
              CASE WHEN m.expires_at <= $5 THEN NULL ELSE m.commitment END, \
              CASE WHEN m.expires_at <= $5 THEN NULL ELSE m.payload END, \
-             CASE WHEN m.expires_at <= $5 THEN NULL ELSE m.wraps END \
+             CASE WHEN m.expires_at <= $5 THEN NULL ELSE m.wraps END, m.deletion \
          FROM messages m WHERE m.conversation = $1 AND m.sequence > $3 AND EXISTS \
              (SELECT 1 FROM stays s WHERE s.conversation = $1 AND s.account = $2 \
               AND m.sequence >= s.first_sequence \
@@ -59,7 +67,7 @@ pub(super) async fn read_after(
 }
 
 fn stored_message(row: MessageRow, address: DeviceAddress) -> Result<StoredMessage, StorageError> {
-    let (sequence, at, message, header, commitment, payload, wraps) = row;
+    let (sequence, at, message, header, commitment, payload, wraps, deletion) = row;
     let sealed = match (header, commitment, payload, wraps) {
         (Some(header), Some(commitment), Some(payload), Some(wraps)) => {
             Some(Sealed { header, commitment, payload, wraps })
@@ -71,6 +79,7 @@ fn stored_message(row: MessageRow, address: DeviceAddress) -> Result<StoredMessa
         at: Timestamp::from_millis(unsigned(at)?),
         message: fixed(&message)?,
         envelope: sealed.map(|sealed| sealed.for_device(address)).transpose()?,
+        deletion: deletion.map(|deletion| from_bytes(&deletion)).transpose()?,
     })
 }
 

@@ -1,6 +1,8 @@
 //! A row for each frame that a client may send.
 
+use chat_core::codec::List;
 use chat_core::frame::{ClientFrame, RelayFrame, Typing};
+use chat_core::presence::Availability;
 use chat_core::receipt::ReceiptKind;
 use chat_core::reject::RejectCode::{
     self, DeviceRemoved, Malformed, NotAMember, TokenExpired, Unauthenticated,
@@ -44,6 +46,15 @@ fn rows() -> Vec<Row> {
         ("typing", Needs::Member, Ok(()), |world, _| ClientFrame::Typing {
             conversation: world.group.id(),
             state: Typing::Started,
+        }),
+        ("presence", Needs::Device, Ok(()), |_, _| ClientFrame::Presence {
+            workspace: None,
+            availability: Availability::Away,
+        }),
+        // A stranger is told nothing, in silence; that is tested beside.
+        ("presence:follow", Needs::Device, Ok(()), |world, _| ClientFrame::FollowPresence {
+            workspace: world.workspace,
+            accounts: List::new(vec![world.outsider.account]).unwrap(),
         }),
         ("ping", Needs::Device, Ok(()), |_, _| ClientFrame::Ping { request: 1 }),
     ]

@@ -1,6 +1,7 @@
 //! A row for each path and method, in the order of `http.rs`.
 
-use chat_core::api::conversations::AppendEntry;
+use chat_core::api::conversations::{AppendEntry, DeleteMessage};
+use chat_core::id::MessageId;
 use chat_core::membership::{Change, ConversationKind, Policy};
 use chat_core::reject::RejectCode::{
     Conflict, InvalidCredentials, Malformed, NotFound, NotVerified, TokenInvalid,
@@ -94,6 +95,7 @@ pub fn rows() -> Vec<Row> {
         row("PUT /v1/blobs/{blob}", Device, Err(Malformed)),
         row("DELETE /v1/blobs/{blob}", Device, Err(NotFound)),
         row("GET /v1/blobs/{blob}/upload", Device, Err(NotFound)),
+        with("POST /v1/conversations/{conversation}/deletions", Member, own_deletion, Ok(())),
         row("GET /v1/socket", Nothing, Err(Malformed)),
         row("GET /v1/limits", Nothing, Ok(())),
         row("GET /v1/openapi.json", Nothing, Ok(())),
@@ -128,6 +130,12 @@ fn anothers_entry(world: &World, _: &Person) -> Option<Value> {
     let author = world.outsider.device.address;
     let entry = world.group.next_entry(author, Change::Leave, crate::people::NOW);
     to_value(&AppendEntry { entry: world.outsider.device.entry(&entry) })
+}
+
+/// Of a message that there is not: whoever may, may ask for that.
+fn own_deletion(world: &World, person: &Person) -> Option<Value> {
+    let deletion = person.device.deletion(world.group.id(), MessageId::from_bytes([9; 16]));
+    to_value(&DeleteMessage { deletion })
 }
 
 fn to_value(body: &impl serde::Serialize) -> Option<Value> {
