@@ -44,7 +44,7 @@ pub async fn delete(
         return Err(Reject::from(RejectCode::Forbidden)
             .saying("This conversation does not let this account delete messages of others."));
     }
-    if let Some(sequence) = services.storage.delete_message(&deletion).await? {
+    if let Some(sequence) = services.storage.delete_message(&deletion, services.now()).await? {
         services.metrics.deleted.add(1);
         let deletion = Some(signed);
         let event = BusEvent::Deleted { conversation, sequence, message, deletion };

@@ -135,6 +135,7 @@ macro_rules! suite {
                 a_deletion_of_what_is_gone_or_never_was_changes_nothing,
                 a_deleted_message_is_not_erased_again,
                 of_many_who_delete_a_message_one_does,
+                a_deleted_message_lets_go_of_its_blobs,
             }
             presence {
                 acquaintances_are_those_of_the_workspace,

@@ -301,7 +301,7 @@ pub(crate) async fn two_who_let_go_at_once_leave_nothing(store: Arc<dyn Storage>
 }
 
 /// Uploads a blob of ten bytes.
-async fn complete(store: &Arc<dyn Storage>, person: &Person, number: u8) {
+pub(super) async fn complete(store: &Arc<dyn Storage>, person: &Person, number: u8) {
     let own = store.account(person.account).await.unwrap().unwrap();
     let (uploader, workspace) = (person.account, own.workspace);
     let new = Reservation { blob: blob(number), uploader, workspace, bytes: 10 };
@@ -338,7 +338,7 @@ fn stands_at(stored: u64) -> StoredBlob {
     StoredBlob { uploader: ALICE, bytes: 100, stored }
 }
 
-fn blob(number: u8) -> BlobId {
+pub(super) fn blob(number: u8) -> BlobId {
     BlobId::from_bytes([number; 16])
 }
 

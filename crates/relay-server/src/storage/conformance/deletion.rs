@@ -8,8 +8,9 @@ use chat_core::envelope::{Expiry, ExpiryMode};
 use chat_core::membership::Membership;
 use chat_core::signed::Verified;
 
+use super::blobs::{blob, complete};
 use super::people::{NOW, Person, group, message_id, people, stored};
-use crate::storage::{Freshness, Storage};
+use crate::storage::{Freshness, NewMessage, Storage};
 
 const TIMER: Option<Expiry> = Some(Expiry { mode: ExpiryMode::AfterSent, after_ms: 5_000 });
 
@@ -24,7 +25,7 @@ pub(crate) async fn a_deleted_message_keeps_its_place_and_shows_by_whose_word(
     let deletion = deletion(&alice, &chat, "hasty");
 
     let sender = store.sender_of(chat.id(), message_id("hasty")).await.unwrap();
-    let erased = store.delete_message(&deletion).await.unwrap();
+    let erased = store.delete_message(&deletion, NOW).await.unwrap();
 
     assert_eq!(sender, Some(alice.address(0)));
     assert_eq!(erased, Some(1));
@@ -45,9 +46,9 @@ pub(crate) async fn a_deletion_of_what_is_gone_or_never_was_changes_nothing(
     let chat = group(&store, &alice, &[], 1).await;
     stored(&store, alice.writes(&chat, "hasty")).await;
 
-    let first = store.delete_message(&deletion(&alice, &chat, "hasty")).await;
-    let again = store.delete_message(&deletion(&alice, &chat, "hasty")).await;
-    let never = store.delete_message(&deletion(&alice, &chat, "never")).await;
+    let first = store.delete_message(&deletion(&alice, &chat, "hasty"), NOW).await;
+    let again = store.delete_message(&deletion(&alice, &chat, "hasty"), NOW).await;
+    let never = store.delete_message(&deletion(&alice, &chat, "never"), NOW).await;
 
     assert_eq!((first, again, never), (Ok(Some(1)), Ok(None), Ok(None)));
     assert_eq!(store.sender_of(chat.id(), message_id("never")).await, Ok(None));
@@ -61,10 +62,10 @@ pub(crate) async fn a_deleted_message_is_not_erased_again(store: Arc<dyn Storage
         stored(&store, alice.writes_with(&chat, text, TIMER)).await;
     }
 
-    store.delete_message(&deletion(&alice, &chat, "short")).await.unwrap();
+    store.delete_message(&deletion(&alice, &chat, "short"), NOW).await.unwrap();
     let later = NOW.after(Duration::from_secs(5));
     let expired = store.expire_due(later, 10).await.unwrap();
-    let deleted = store.delete_message(&deletion(&alice, &chat, "shorter")).await;
+    let deleted = store.delete_message(&deletion(&alice, &chat, "shorter"), NOW).await;
 
     assert_eq!(expired.iter().map(|one| one.sequence).collect::<Vec<_>>(), [2]);
     assert_eq!(deleted, Ok(None));
@@ -77,7 +78,7 @@ pub(crate) async fn of_many_who_delete_a_message_one_does(store: Arc<dyn Storage
 
     let delete = |_| {
         let (store, deletion) = (store.clone(), deletion(&alice, &chat, "hasty"));
-        tokio::spawn(async move { store.delete_message(&deletion).await.unwrap() })
+        tokio::spawn(async move { store.delete_message(&deletion, NOW).await.unwrap() })
     };
     let tasks: Vec<_> = (0..4).map(delete).collect();
     let mut erased = Vec::new();
@@ -86,6 +87,26 @@ pub(crate) async fn of_many_who_delete_a_message_one_does(store: Arc<dyn Storage
     }
 
     assert_eq!(erased, [1]);
+}
+
+pub(crate) async fn a_deleted_message_lets_go_of_its_blobs(store: Arc<dyn Storage>) {
+    let [alice] = people(&store, ["alice"]).await;
+    let chat = group(&store, &alice, &[], 1).await;
+    for number in [1, 2] {
+        complete(&store, &alice, number).await;
+    }
+    let naming = |text: &str, numbers: &[u8]| NewMessage {
+        blobs: numbers.iter().map(|number| blob(*number)).collect(),
+        ..alice.writes(&chat, text)
+    };
+    stored(&store, naming("hasty", &[1, 2])).await;
+    stored(&store, naming("considered", &[2])).await;
+
+    store.delete_message(&deletion(&alice, &chat, "hasty"), NOW).await.unwrap();
+
+    assert_eq!(store.collect_blobs(NOW.after(Duration::from_secs(1)), 10).await, Ok(1));
+    assert_eq!(store.blob(blob(1), alice.account).await, Ok(None));
+    assert!(store.blob(blob(2), alice.account).await.unwrap().is_some());
 }
 
 fn deletion(by: &Person, chat: &Membership, text: &str) -> Verified<Deletion> {

@@ -6,11 +6,14 @@ use chat_core::deletion::{Deletion, SignedDeletion};
 use chat_core::id::{ConversationId, DeviceAddress, MessageId};
 use chat_core::receipt::Sequence;
 use chat_core::signed::Verified;
+use chat_core::time::Timestamp;
 use sqlx::query;
 
 use super::batch::place_of;
+use super::naming::messages_gone;
 use super::row::unsigned;
 use super::{StorageError, Store};
+use crate::storage::Expired;
 use crate::storage::deletion::DeletionStorage;
 
 #[async_trait]
@@ -28,6 +31,7 @@ impl DeletionStorage for Store {
     async fn delete_message(
         &self,
         deletion: &Verified<Deletion>,
+        now: Timestamp,
     ) -> Result<Option<Sequence>, StorageError> {
         let Deletion { conversation, message, author, .. } = **deletion;
         let mut transaction = self.begin().await?;
@@ -46,11 +50,14 @@ impl DeletionStorage for Store {
         .bind(to_bytes(&signed))
         .execute(&mut *transaction)
         .await?;
-        transaction.commit().await?;
         if erased.rows_affected() == 0 {
             return Ok(None);
         }
+        let sequence = unsigned(place.sequence)?;
+        let gone = [Expired { conversation, sequence, message }];
+        messages_gone(&mut transaction, &gone, now).await?;
+        transaction.commit().await?;
         self.after_erasing(1).await;
-        unsigned(place.sequence).map(Some)
+        Ok(Some(sequence))
     }
 }
