@@ -282,46 +282,6 @@ impl Relay {
         self.certificates.as_ref().map_or(Ok(Reloaded::Unchanged), |those| those.reload())
     }
 
-    /// Erases at once everything that is due; returns how many messages.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError`].
-    pub async fn sweep(&self) -> Result<usize, StorageError> {
-        janitor::sweep(&self.services).await
-    }
-
-    /// Looks at once, as it does now and then, whether connected devices have missed something.
-    pub async fn look_at_heads(&self) {
-        dispatcher::look_at_heads(&self.services).await;
-    }
-
-    /// Does at once what presence does every second, and renews it.
-    pub async fn settle_presence(&self) {
-        presence::advance(&self.services);
-        presence::renew(&self.services).await;
-        presence::settle(&self.services).await;
-    }
-
-    /// Forgets at once what the audit log need not keep any longer; returns how many entries.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError`].
-    pub async fn prune_audit(&self) -> Result<u64, StorageError> {
-        janitor::prune_audit(&self.services).await
-    }
-
-    /// Waits until everything noted for the audit log is written.
-    pub async fn flush_audit(&self) {
-        self.services.audit.flush().await;
-    }
-
-    /// Writes at once the cursors that have gathered.
-    pub async fn flush_cursors(&self) {
-        self.services.acknowledgements.flush().await;
-    }
-
     /// Leaves without losing anything; clients are told to come back within `spread`.
     pub async fn drain(mut self, spread: Duration) {
         self.ready.store(false, Ordering::SeqCst);

@@ -2,11 +2,52 @@
 
 use super::Relay;
 use crate::blobs::BlobError;
-use crate::janitor;
 use crate::push::courier;
+use crate::service::presence;
 use crate::storage::StorageError;
+use crate::{dispatcher, janitor};
 
 impl Relay {
+    /// Erases at once everything that is due; returns how many messages.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn sweep(&self) -> Result<usize, StorageError> {
+        janitor::sweep(&self.services).await
+    }
+
+    /// Looks at once, as it does now and then, whether connected devices have missed something.
+    pub async fn look_at_heads(&self) {
+        dispatcher::look_at_heads(&self.services).await;
+    }
+
+    /// Does at once what presence does every second, and renews it.
+    pub async fn settle_presence(&self) {
+        presence::advance(&self.services);
+        presence::renew(&self.services).await;
+        presence::settle(&self.services).await;
+    }
+
+    /// Forgets at once what the audit log need not keep any longer; returns how many entries.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn prune_audit(&self) -> Result<u64, StorageError> {
+        janitor::prune_audit(&self.services).await
+    }
+
+    /// Waits until everything noted for the audit log is written.
+    pub async fn flush_audit(&self) {
+        self.services.audit.flush().await;
+    }
+
+    /// Writes at once the cursors that have gathered.
+    pub async fn flush_cursors(&self) {
+        self.services.acknowledgements.flush().await;
+    }
+
     /// Takes at once the wake-ups that are due where they belong; returns how many devices were woken.
     ///
     /// # Errors
