@@ -20,6 +20,7 @@ mod people;
 mod presence;
 mod process;
 mod profile;
+mod retention;
 mod scheduled;
 mod settings;
 mod several_devices;

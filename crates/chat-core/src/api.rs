@@ -9,6 +9,7 @@
 //! | `/v1/blobs/…` | [`blobs`] |
 //! | `/v1/account/backup/…` | [`backup`] |
 //! | `/v1/devices/self/push` | [`push`] |
+//! | `/v1/unread` | [`unread`] |
 //! | `/v1/limits`, `/healthz` | [`info`] |
 //!
 //! Every refusal is a [`Reject`](crate::reject::Reject).
@@ -21,3 +22,4 @@ pub mod conversations;
 pub mod info;
 pub mod prekeys;
 pub mod push;
+pub mod unread;

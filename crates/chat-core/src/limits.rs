@@ -72,6 +72,10 @@ pub const EXPIRY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 pub const DELIVERY_WINDOW_MESSAGES: usize = 32;
 /// Most bytes that may be on the way to a device without its acknowledgement.
 pub const DELIVERY_WINDOW_BYTES: usize = 256 * 1024;
+/// Most conversations that an answer about what is unread names.
+pub const UNREAD_CONVERSATIONS_MAX: usize = 1_000;
+/// Where counting what is unread of a conversation ends.
+pub const UNREAD_COUNTED_MAX: u32 = 1_000;
 /// Most accounts that a device may follow the presence of.
 pub const FOLLOWED_MAX: usize = 500;
 /// Most presences that one frame tells.

@@ -38,7 +38,7 @@
 //! |---|---|
 //! | [`client`], [`conversation`] | what an app calls |
 //! | `annotating`, `deleting` | answers, reactions, edits, the end of a message |
-//! | [`presence`] | who is there |
+//! | [`presence`], [`badges`] | who is there; what is unread |
 //! | [`message`], [`content`], [`event`], `timeline` | what an app sees |
 //! | [`live`] | a conversation, or all of them, as they change |
 //! | [`error`] | the one error apps see |
@@ -58,6 +58,7 @@ pub mod account;
 pub mod ageing;
 mod annotating;
 pub mod api;
+pub mod badges;
 mod blocking;
 pub mod builder;
 mod channels;

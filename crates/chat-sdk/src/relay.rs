@@ -12,6 +12,7 @@ use chat_core::api::conversations::{
     Receipts,
 };
 use chat_core::api::prekeys::{Bundles, FetchBundles, PrekeyCount};
+use chat_core::api::unread::Unread;
 use chat_core::deletion::SignedDeletion;
 use chat_core::device::PublishedDevices;
 use chat_core::envelope::EnvelopeKeys;
@@ -242,6 +243,15 @@ impl Relay {
         let path = format!("/v1/conversations/{conversation}/deletions");
         let body = api::write(&DeleteMessage { deletion })?;
         self.exchange(Method::Post, path, Some(body)).await.map(drop)
+    }
+
+    /// `GET /v1/unread`: what this account has not seen, as far as the relay can know.
+    ///
+    /// # Errors
+    ///
+    /// What befalls every request.
+    pub async fn unread(&self) -> Result<Unread> {
+        self.get("/v1/unread".into()).await
     }
 
     /// `GET /v1/conversations/{id}/receipts`: each device's furthest.

@@ -15,6 +15,7 @@ mod blobs;
 mod network;
 mod operating;
 mod push;
+mod retention;
 mod settings;
 
 use std::fmt;
@@ -27,6 +28,8 @@ pub use network::{Network, NoNetwork};
 pub use operating::{Migrate, Operating, Timeouts};
 pub use push::{ApnsConfig, FcmConfig, PushConfig};
 pub use settings::{KEYS, Problems, Settings};
+
+use crate::retention::Rules;
 
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -237,6 +240,8 @@ pub struct Config {
     pub caps: Caps,
     /// For how long the audit log is kept.
     pub audit_kept: Duration,
+    /// How long messages are kept, and how many.
+    pub retention: Rules,
     /// Blobs: where, and how many.
     pub blobs: BlobConfig,
     /// Who wakes devices.
@@ -263,6 +268,7 @@ impl Config {
             rates: Rates::DEFAULT,
             caps: Caps::DEFAULT,
             audit_kept: A_DAY * 365,
+            retention: Rules::default(),
             blobs: BlobConfig::DEFAULT,
             push: PushConfig::default(),
             operating: Operating::DEFAULT,
@@ -306,6 +312,7 @@ impl fmt::Display for Config {
         writeln!(f, "\n[audit]")?;
         writeln!(f, "keep_days = {}", self.audit_kept.as_secs() / A_DAY.as_secs())?;
         write!(f, "{}{}", self.blobs, self.push)?;
+        retention::write(self.retention, f)?;
         writeln!(f, "\n[timeouts]")?;
         let timeouts = self.operating.timeouts.named();
         timeouts.iter().try_for_each(|(name, seconds)| writeln!(f, "{name} = {seconds}"))?;

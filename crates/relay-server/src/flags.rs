@@ -64,6 +64,18 @@ pub(crate) struct Flags {
     /// For how many days the security audit log is kept [default: 365].
     #[arg(long, env = "SEALWIRE_AUDIT_KEEP_DAYS", value_name = "DAYS")]
     audit_keep_days: Option<String>,
+    /// How many days messages are kept [default: for ever].
+    #[arg(long, env = "SEALWIRE_RETENTION_KEEP_DAYS", value_name = "DAYS")]
+    retention_keep_days: Option<String>,
+    /// Whether messages go when every device has them [default: false].
+    #[arg(long, env = "SEALWIRE_RETENTION_UNTIL_DELIVERED", value_name = "BOOL")]
+    retention_until_delivered: Option<String>,
+    /// MiB of messages an account may have stored [default: no limit].
+    #[arg(long, env = "SEALWIRE_RETENTION_MEBIBYTES_AN_ACCOUNT", value_name = "COUNT")]
+    retention_mebibytes_an_account: Option<String>,
+    /// MiB of messages a workspace may have stored [default: no limit].
+    #[arg(long, env = "SEALWIRE_RETENTION_MEBIBYTES_A_WORKSPACE", value_name = "COUNT")]
+    retention_mebibytes_a_workspace: Option<String>,
     /// How long a TLS handshake may take [default: 10].
     #[arg(long, env = "SEALWIRE_TIMEOUTS_HANDSHAKE_SECONDS", value_name = "SECONDS")]
     timeouts_handshake_seconds: Option<String>,
@@ -175,6 +187,10 @@ impl Flags {
             ("tls.minimum", self.tls_minimum),
             ("tls.hsts_seconds", self.tls_hsts_seconds),
             ("audit.keep_days", self.audit_keep_days),
+            ("retention.keep_days", self.retention_keep_days),
+            ("retention.until_delivered", self.retention_until_delivered),
+            ("retention.mebibytes_an_account", self.retention_mebibytes_an_account),
+            ("retention.mebibytes_a_workspace", self.retention_mebibytes_a_workspace),
             ("timeouts.handshake_seconds", self.timeouts_handshake_seconds),
             ("timeouts.head_seconds", self.timeouts_head_seconds),
             ("timeouts.body_seconds", self.timeouts_body_seconds),

@@ -9,6 +9,7 @@
 //! | [`push`] | `/v1/devices/self/push` |
 //! | [`backup`] | `/v1/account/backup…` |
 //! | [`blobs`] | `/v1/blobs…` |
+//! | [`unread`] | `/v1/unread` |
 //! | [`origin`] | which web pages may |
 //! | [`routes()`] | the list of all paths |
 //! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
@@ -40,6 +41,7 @@ pub mod refusal;
 pub mod routes;
 pub mod sentences;
 pub mod trace;
+pub mod unread;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -128,6 +130,7 @@ pub fn routes() -> Routes {
         .route(blobs::PATH, get(blobs::get).put(blobs::put).delete(blobs::delete))
         .route("/v1/blobs/{blob}/upload", get(blobs::upload))
         .route("/v1/conversations/{conversation}/deletions", post(deletions::delete))
+        .route("/v1/unread", get(unread::counts))
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/v1/limits", get(health::limits))
         .route("/v1/openapi.json", get(health::openapi))

@@ -1,8 +1,8 @@
 //! Housekeeping: messages whose time is over, log-ins nobody finished, tokens that ran out.
 //!
 //! When something is over is the relay's clock's to say; the janitor only looks often enough. Every
-//! read filters what is due, so its lateness never shows. Nodes may sweep at the same time: each
-//! gets other messages.
+//! read filters what is due, so its lateness never shows. One node sweeps for all; two that believe
+//! they do get different messages.
 
 pub mod blobs;
 
@@ -20,6 +20,12 @@ use crate::storage::{Expired, StorageError};
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// Every how many sweeps it also looks at log-ins and tokens.
 const SWEEPS_A_CLEANING: u32 = 120;
+/// What the node that leads does for all.
+const CHORE: &str = "sweep";
+/// Every how many sweeps a node asks whether it leads.
+const SWEEPS_A_LEASE: u32 = 4;
+/// How long a node leads that says nothing more.
+const LEASE: Duration = Duration::from_secs(6);
 /// How many messages one transaction erases.
 const MESSAGES_A_SWEEP: usize = 5_000;
 /// Every how many sweeps it collects blobs.
@@ -27,13 +33,16 @@ const SWEEPS_A_COLLECTION: u32 = 10;
 
 /// Sweeps again and again; does not return.
 pub async fn run(services: Arc<Services>) {
-    let mut sweeps = 0_u32;
+    let (mut sweeps, mut leads) = (0_u32, false);
     // Nodes look at different ones, each at all of them in a few hours.
     let [mut shard] = crate::random::bytes();
     let mut key = services.tokens.key_id(services.now());
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        if let Err(error) = sweep(&services).await {
+        if sweeps.is_multiple_of(SWEEPS_A_LEASE) {
+            leads = lead(&services).await;
+        }
+        if leads && let Err(error) = sweep(&services).await {
             tracing::warn!(%error, "what is due could not be erased yet");
         }
         if sweeps.is_multiple_of(SWEEPS_A_COLLECTION)
@@ -61,6 +70,21 @@ pub async fn run(services: Arc<Services>) {
             }
         }
         sweeps = sweeps.wrapping_add(1);
+    }
+}
+
+/// Whether this node sweeps for all of them, for the time being. One that cannot ask does not.
+async fn lead(services: &Services) -> bool {
+    let now = services.now();
+    let led = services.storage.lead(CHORE, services.node, now.after(LEASE), now).await;
+    led.unwrap_or(false)
+}
+
+/// Lets another node sweep at once.
+pub async fn resign(services: &Services) {
+    let now = services.now();
+    if let Err(error) = services.storage.lead(CHORE, services.node, now, now).await {
+        tracing::debug!(%error, "another node sweeps a little later");
     }
 }
 

@@ -60,6 +60,7 @@ pub mod push;
 pub mod random;
 pub mod registry;
 mod relay;
+pub mod retention;
 mod server;
 pub mod service;
 pub mod socket;

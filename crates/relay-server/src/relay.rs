@@ -48,9 +48,10 @@ use crate::presence::{Board, WORD_TTL};
 use crate::push::courier::{self, News};
 use crate::push::{BadPush, Pushers};
 use crate::registry::{Ending, Registry};
+use crate::retention::ledger::Ledger;
 use crate::server::{self, Server};
 use crate::service::presence::Presences;
-use crate::service::{Services, presence};
+use crate::service::{Services, presence, retention};
 use crate::storage::schema::Schema;
 use crate::storage::{Storage, StorageError, postgres, sqlite};
 use crate::tls::{Certificates, Reloaded, TlsError, choose_provider};
@@ -231,6 +232,7 @@ impl Relay {
             tokio::spawn(async move { cursors.acknowledgements.run().await }),
             tokio::spawn(janitor::run(services.clone())),
             tokio::spawn(presence::run(services.clone())),
+            tokio::spawn(retention::run(services.clone())),
         ];
         if let Some(news) = news {
             tasks.push(tokio::spawn(courier::gather(services.clone(), news)));
@@ -301,6 +303,9 @@ impl Relay {
         let written = async {
             self.services.writers.close().await;
             self.services.acknowledgements.flush().await;
+            self.services.retention.flush(&*self.services.storage, self.services.now()).await;
+            janitor::resign(&self.services).await;
+            retention::resign(&self.services).await;
         };
         within(WRITE_MAX, written, "not everything that was queued could be written").await;
         self.services.audit.note(Note::done(AuditEvent::Stopped));
@@ -354,6 +359,8 @@ async fn services(
     let origins = origins(config, address);
     let issuer = origins.first().cloned().unwrap_or_default();
     let metrics = Arc::new(Metrics::default());
+    let ledger = Arc::new(Ledger::with(config.retention));
+    ledger.refresh(&*storage).await?;
     let pushers = Pushers::open(&config.push)?;
     let (news, arriving) = match pushers.is_empty() {
         true => (News::default(), None),
@@ -376,7 +383,8 @@ async fn services(
         directory: Directory::over(storage.clone()),
         presence: Presences::over(board),
         registry: Registry::with_cap(config.caps.connections_an_account),
-        writers: Writers::start(&storage, &bus, &clock, &metrics, &news),
+        writers: Writers::start(&storage, &bus, &clock, &metrics, &news, &ledger),
+        retention: ledger,
         acknowledgements: Acknowledgements::over(storage.clone()),
         storage,
         bus,

@@ -32,9 +32,11 @@ pub mod push;
 pub mod read;
 pub mod receipts;
 pub mod register;
+pub mod retention;
 pub mod send;
 pub mod tokens;
 pub mod typing;
+pub mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +63,7 @@ use crate::metrics::{Metrics, vitals};
 use crate::push::Pushers;
 use crate::push::guard::Reach;
 use crate::registry::Registry;
+use crate::retention::ledger::Ledger;
 use crate::storage::{FamilyId, Storage, StorageError};
 use crate::writer::Writers;
 
@@ -107,6 +110,8 @@ pub struct Services {
     pub registry: Registry,
     /// Who is there, and who is told.
     pub presence: Presences,
+    /// How long messages are kept, and how many.
+    pub retention: Arc<Ledger>,
     /// Where messages become durable.
     pub writers: Writers,
     /// Cursors on their way to the store.

@@ -26,14 +26,17 @@ pub mod blobs;
 mod conformance;
 mod deletion;
 mod error;
+mod month;
 pub mod postgres;
 mod presence;
 pub mod push;
 mod records;
 pub mod restoring;
+mod retention;
 mod row;
 pub mod schema;
 pub mod sqlite;
+mod unread;
 pub mod vitals;
 
 use std::time::Duration;
@@ -66,6 +69,8 @@ pub use records::{
     DeviceState, DevicesReplaced, Expired, FamilyId, Freshness, LoginRecord, NewAccount,
     NewMessage, NewPrekeys, PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState,
 };
+pub use retention::{Erased, Erasure, RetentionStorage, Usage};
+pub use unread::UnreadStorage;
 
 /// A page of messages ends after this many bytes of envelopes, however many were asked for.
 pub const READ_BYTES_MAX: usize = 1024 * 1024;
@@ -78,6 +83,8 @@ pub trait Storage:
     + DeletionStorage
     + PresenceStorage
     + PushStorage
+    + RetentionStorage
+    + UnreadStorage
     + administration::Administration
     + vitals::Measured
     + std::fmt::Debug

@@ -46,9 +46,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::bus::NodeId;
 use crate::bus::local::LocalHub;
 use crate::bus::redis::meter::RedisMeter;
+use crate::bus::{Bus, NodeId};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
     BlobConfig, BlobLimits, BlobStore, Caps, Config, Database, Network, PushConfig, Rates, Tls,
@@ -56,6 +56,7 @@ use crate::config::{
 use crate::limits::local::LocalLimits;
 use crate::presence::Board;
 use crate::relay::{Ports, Relay};
+use crate::retention::Rules;
 use crate::storage::Storage;
 
 pub use wire::Wire;
@@ -84,6 +85,9 @@ impl Folder {
     }
 }
 
+/// Puts something before a bus.
+pub type Through = fn(Arc<dyn Bus>) -> Arc<dyn Bus>;
+
 /// How a test's relay differs from [`TestRelay::start`]'s.
 #[derive(Debug)]
 pub struct TestRelayBuilder {
@@ -96,10 +100,12 @@ pub struct TestRelayBuilder {
     redis: Option<String>,
     shared: Option<(LocalHub, Arc<dyn Storage>)>,
     board: Option<Arc<dyn Board>>,
+    through: Option<Through>,
     origin: Option<String>,
     proxies: Vec<Network>,
     web_origins: Vec<String>,
     tls: Option<Tls>,
+    retention: Rules,
     wired: bool,
     blobs: BlobConfig,
     push: PushConfig,
@@ -128,10 +134,12 @@ impl TestRelay {
             redis: None,
             shared: None,
             board: None,
+            through: None,
             origin: None,
             proxies: Vec::new(),
             web_origins: Vec::new(),
             tls: None,
+            retention: Rules::default(),
             wired: false,
             blobs: BlobConfig::DEFAULT,
             push: PushConfig::default(),
@@ -241,6 +249,14 @@ impl TestRelayBuilder {
         self
     }
 
+    /// With something before its end of the hub that may lose what it is given; for one that shares
+    /// a hub.
+    #[must_use]
+    pub fn through(mut self, through: Through) -> Self {
+        self.through = Some(through);
+        self
+    }
+
     /// With another board for presence than the hub's; for one that shares a hub.
     #[must_use]
     pub fn board(mut self, board: Arc<dyn Board>) -> Self {
@@ -266,6 +282,13 @@ impl TestRelayBuilder {
     #[must_use]
     pub fn web_origin(mut self, origin: impl Into<String>) -> Self {
         self.web_origins.push(origin.into());
+        self
+    }
+
+    /// With rules for how long messages are kept, and how many.
+    #[must_use]
+    pub fn retention(mut self, rules: Rules) -> Self {
+        self.retention = rules;
         self
     }
 
@@ -324,6 +347,7 @@ impl TestRelayBuilder {
         config.proxies = self.proxies;
         config.web_origins = self.web_origins;
         config.tls = self.tls;
+        config.retention = self.retention;
         config.blobs = self.blobs;
         config.push = self.push;
         if let Some(url) = self.postgres {
@@ -343,9 +367,11 @@ impl TestRelayBuilder {
             Some((hub, storage)) => {
                 let node = NodeId::from_bytes(crate::random::bytes());
                 let (bus, inbox) = hub.node(node);
+                let bus: Arc<dyn Bus> = Arc::new(bus);
+                let bus = self.through.map_or(bus.clone(), |through| through(bus));
                 let limits = Arc::new(LocalLimits::new(self.rates));
                 let board = self.board.unwrap_or_else(|| Arc::new(hub.boards().node(node)));
-                let (bus, redis) = (Arc::new(bus), RedisMeter::default());
+                let redis = RedisMeter::default();
                 let ports = Ports { storage, bus, inbox, limits, board, redis, node };
                 Relay::start_on(config, self.clock, ports).await
             }

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use chat_core::codec::to_bytes;
 use chat_core::envelope::Envelope;
-use chat_core::id::AccountId;
+use chat_core::id::{AccountId, WorkspaceId};
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -26,6 +26,7 @@ use crate::bus::{Bus, BusEvent, INLINE_BYTES_MAX, Record};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::push::courier::News;
+use crate::retention::ledger::Ledger;
 use crate::storage::{AppendError, Appended, Freshness, NewMessage, Storage, StorageError};
 
 const LANES: usize = 2;
@@ -43,6 +44,8 @@ pub type Answer = oneshot::Sender<Result<Appended, Reject>>;
 pub struct Job {
     /// The message.
     pub message: NewMessage,
+    /// Where it counts.
+    pub workspace: WorkspaceId,
     /// Whom to tell of it.
     pub recipients: Arc<[AccountId]>,
     /// Where the answer goes.
@@ -68,6 +71,12 @@ pub(crate) struct LiveRecord {
     pub(crate) envelope: Envelope,
 }
 
+/// Where a message counts, and whom to tell of it.
+struct Target {
+    workspace: WorkspaceId,
+    recipients: Arc<[AccountId]>,
+}
+
 struct Committed {
     message: NewMessage,
     recipients: Arc<[AccountId]>,
@@ -83,6 +92,7 @@ impl Writers {
         clock: &Arc<dyn Clock>,
         metrics: &Arc<Metrics>,
         news: &News,
+        ledger: &Arc<Ledger>,
     ) -> Self {
         let mut lanes = Vec::new();
         let mut tasks = Vec::new();
@@ -93,6 +103,7 @@ impl Writers {
                 storage: storage.clone(),
                 clock: clock.clone(),
                 metrics: metrics.clone(),
+                ledger: ledger.clone(),
                 publish,
             };
             tasks.push(tokio::spawn(writer.run(jobs)));
@@ -136,6 +147,7 @@ struct Lane {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    ledger: Arc<Ledger>,
     publish: mpsc::Sender<Committed>,
 }
 
@@ -166,8 +178,8 @@ impl Lane {
             Err(error) => return batch.fail(error),
         };
         let jobs = batch.messages.into_iter().zip(batch.waiting);
-        for ((message, (recipients, answer)), outcome) in jobs.zip(outcomes) {
-            self.answer(message, recipients, answer, outcome).await;
+        for ((message, (target, answer)), outcome) in jobs.zip(outcomes) {
+            self.answer(message, target, answer, outcome).await;
         }
     }
 
@@ -175,13 +187,13 @@ impl Lane {
     /// follow an attempt of which nobody knows how far it came.
     async fn write_one_by_one(&self, batch: Batch) {
         self.metrics.batches_split.add(1);
-        for (message, (recipients, answer)) in batch.messages.into_iter().zip(batch.waiting) {
+        for (message, (target, answer)) in batch.messages.into_iter().zip(batch.waiting) {
             let alone = std::slice::from_ref(&message);
             match self.storage.append(alone, self.clock.now()).await {
                 Ok(outcomes) => {
                     // INVARIANT: there is an answer for each message.
                     let Some(outcome) = outcomes.into_iter().next() else { continue };
-                    self.answer(message, recipients, answer, outcome).await;
+                    self.answer(message, target, answer, outcome).await;
                 }
                 Err(error) => {
                     let _ = answer.send(Err(error.into()));
@@ -193,15 +205,20 @@ impl Lane {
     async fn answer(
         &self,
         message: NewMessage,
-        recipients: Arc<[AccountId]>,
+        target: Target,
         answer: Answer,
         outcome: Result<Appended, AppendError>,
     ) {
+        if matches!(outcome, Ok(Appended { freshness: Freshness::New, .. })) {
+            let bytes = u64::try_from(size(&message.envelope)).unwrap_or(u64::MAX);
+            self.ledger.count(target.workspace, message.header.sender.account, bytes);
+        }
         // Who has hung up meanwhile asks again and is told then.
         let _ = answer.send(outcome.map_err(Reject::from));
         match outcome {
             Ok(appended) if appended.freshness == Freshness::New => {
                 self.metrics.accepted.add(1);
+                let recipients = target.recipients;
                 // The publisher only ends after this lane.
                 let _ = self.publish.send(Committed { message, recipients, appended }).await;
             }
@@ -214,7 +231,7 @@ impl Lane {
 #[derive(Default)]
 struct Batch {
     messages: Vec<NewMessage>,
-    waiting: Vec<(Arc<[AccountId]>, Answer)>,
+    waiting: Vec<(Target, Answer)>,
     bytes: usize,
 }
 
@@ -222,7 +239,8 @@ impl Batch {
     fn push(&mut self, job: Job) {
         self.bytes = self.bytes.saturating_add(size(&job.message.envelope));
         self.messages.push(job.message);
-        self.waiting.push((job.recipients, job.answer));
+        let target = Target { workspace: job.workspace, recipients: job.recipients };
+        self.waiting.push((target, job.answer));
     }
 
     fn has_room(&self) -> bool {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     A_DAY, BlobConfig, BlobStore, Config, Database, Network, Operating, PushConfig, Tls,
-    TlsVersion, blobs, push,
+    TlsVersion, blobs, push, retention,
 };
 
 /// Every setting: its key in a file, and what it is when nobody says.
@@ -28,6 +28,10 @@ pub const KEYS: &[(&str, &str)] = &[
     ("tls.minimum", "1.3"),
     ("tls.hsts_seconds", "31536000"),
     ("audit.keep_days", "365"),
+    ("retention.keep_days", "none: messages are kept"),
+    ("retention.until_delivered", "false"),
+    ("retention.mebibytes_an_account", "none: as many as there is room for"),
+    ("retention.mebibytes_a_workspace", "none: as many as there is room for"),
     ("blobs.store", "blobs in the data folder"),
     ("blobs.s3_endpoint", "Amazon's, if `blobs.store` is in S3"),
     ("blobs.s3_region", "as AWS_REGION has it, if `blobs.store` is in S3"),
@@ -202,13 +206,18 @@ impl Settings {
         config.blobs = self.take_blobs();
         config.push = self.take_push();
         config.operating = self.take_operating();
+        config.retention = retention::take(&mut self);
         self.take_counts("limits", config.rates.named_mut());
         self.take_counts("limits", config.caps.named_mut());
         self.check_together(&config);
         if self.problems.is_empty() { Ok(config) } else { Err(Problems(self.problems)) }
     }
 
-    fn take<T>(&mut self, key: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+    pub(super) fn take<T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
         let Found { text, source } = self.found.get(key)?;
         match read(text) {
             Ok(value) => Some(value),

@@ -12,7 +12,7 @@ use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::delivery::Want;
-use crate::service::Services;
+use crate::service::{Services, retention};
 use crate::storage::{Backlog, StorageError};
 
 /// How long to wait before the store is asked again after it failed.
@@ -53,11 +53,10 @@ impl Reading {
 
 async fn read(services: Arc<Services>, address: DeviceAddress, want: Want) -> Read {
     services.metrics.log_reads.add(1);
-    let storage = &services.storage;
     let read = match want {
-        Want::Survey => Read::Survey(storage.backlog(&[address]).await),
+        Want::Survey => Read::Survey(services.storage.backlog(&[address]).await),
         Want::Page { conversation, after, limit } => {
-            let page = storage.read_after(address, conversation, after, limit, services.now());
+            let page = retention::read(&services, address, conversation, after, limit);
             Read::Page(want, page.await)
         }
     };

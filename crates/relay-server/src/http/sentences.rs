@@ -45,6 +45,7 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("blobs::put", "Takes a piece of a blob, at most 4 MiB."),
     ("blobs::delete", "Deletes a blob, by its uploader."),
     ("blobs::upload", "Tells how far an upload has come, its uploader only."),
+    ("unread::counts", "Counts what the account has not seen, by conversation and workspace."),
     ("deletions::delete", "Erases a message for everybody, by a signed word."),
     ("socket::upgrade", "Opens the WebSocket; asyncapi.json says what is said there."),
     ("health::limits", "Tells what this relay allows."),

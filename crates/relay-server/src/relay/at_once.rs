@@ -1,9 +1,13 @@
 //! What a node does by itself now and then, done at once: for operators, and for tests.
 
+use chat_core::id::WorkspaceId;
+use chat_core::reject::Reject;
+
 use super::Relay;
 use crate::blobs::BlobError;
 use crate::push::courier;
-use crate::service::presence;
+use crate::retention::Rules;
+use crate::service::{presence, retention};
 use crate::storage::StorageError;
 use crate::{dispatcher, janitor};
 
@@ -20,6 +24,25 @@ impl Relay {
     /// Looks at once, as it does now and then, whether connected devices have missed something.
     pub async fn look_at_heads(&self) {
         dispatcher::look_at_heads(&self.services).await;
+    }
+
+    /// Sets a workspace's own rules for how long messages are kept, and how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Reject`] for an unknown workspace, or without the database.
+    pub async fn set_rules(&self, workspace: WorkspaceId, rules: Rules) -> Result<(), Reject> {
+        retention::set(&self.services, workspace, rules).await
+    }
+
+    /// Erases at once everything that is to be gone by the rules of the relay and its workspaces;
+    /// returns how many messages.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn retain(&self) -> Result<u64, StorageError> {
+        retention::erase(&self.services).await
     }
 
     /// Does at once what presence does every second, and renews it.

@@ -6,7 +6,7 @@ use chat_core::limits::PAGE_MAX;
 use chat_core::receipt::Sequence;
 use chat_core::reject::{Reject, RejectCode};
 
-use super::{Caller, Services};
+use super::{Caller, Services, retention};
 
 /// A page of the caller's conversations.
 ///
@@ -51,10 +51,7 @@ pub async fn messages(
     conversation: ConversationId,
     after: Sequence,
 ) -> Result<MessagePage, Reject> {
-    let page = services
-        .storage
-        .read_after(caller.address, conversation, after, PAGE_MAX, services.now())
-        .await?;
+    let page = retention::read(services, caller.address, conversation, after, PAGE_MAX).await?;
     if page.messages.is_empty() && !is_member(services, caller, conversation).await? {
         return Err(RejectCode::NotAMember.into());
     }

@@ -9,12 +9,12 @@ use chat_core::limits::EXPIRY_MAX;
 use chat_core::reject::{Reject, RejectCode};
 use tokio::sync::oneshot;
 
-use super::{Caller, Services};
+use super::{Caller, Services, retention};
 use crate::directory::KnownConversation;
 use crate::limits::{Class, Subject};
 use crate::policy;
 use crate::storage::{AppendError, Appended, NewMessage};
-use crate::writer::Job;
+use crate::writer::{Job, size};
 
 /// A message that waits for its commit.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Queued {
 /// # Errors
 ///
 /// [`RejectCode::RateLimited`], [`RejectCode::Malformed`], [`RejectCode::Forbidden`],
-/// [`RejectCode::NotAMember`] for a conversation there is not.
+/// [`RejectCode::QuotaExceeded`], [`RejectCode::NotAMember`] for a conversation there is not.
 pub async fn send(
     services: &Services,
     caller: Caller,
@@ -64,13 +64,20 @@ pub async fn send(
     let known = current(services, &header).await?;
     let devices = services.directory.devices(&known.recipients).await?;
     let checked = policy::check(&known.membership, caller.address, &header, &envelope, &devices);
+    let (workspace, sender) = (known.membership.workspace(), caller.address.account);
+    let bytes = u64::try_from(size(&envelope)).unwrap_or(u64::MAX);
+    let checked = match checked {
+        Ok(()) => retention::check(services, workspace, sender, bytes).await,
+        refused => refused,
+    };
     if checked.is_err() {
         header.membership_index = u64::MAX;
         header.membership_head = Digest::ZERO;
     }
     let (answer, waiting) = oneshot::channel();
     let message = NewMessage { header, envelope, blobs };
-    let job = Job { message, recipients: Arc::clone(&known.recipients), answer };
+    let recipients = Arc::clone(&known.recipients);
+    let job = Job { message, workspace, recipients, answer };
     services.writers.submit(job).await?;
     Ok(Queued { answer: waiting, unless_resent: checked.err() })
 }

@@ -17,6 +17,8 @@ pub(super) mod prekeys;
 pub(super) mod presence;
 pub(super) mod pushes;
 pub(super) mod reading;
+pub(super) mod retention;
+pub(super) mod unread;
 
 /// Makes a test of each sentence, on stores that `$with_store` brings.
 macro_rules! suite {
@@ -142,6 +144,21 @@ macro_rules! suite {
                 the_last_moment_is_kept_for_those_who_may_know,
                 the_last_moment_never_goes_back,
                 the_last_moment_is_forgotten,
+            }
+            retention {
+                a_workspace_has_the_rules_it_was_given_last,
+                what_is_too_old_is_erased_and_keeps_its_place,
+                what_everybody_has_is_erased,
+                nobody_waits_for_who_has_left_or_came_later,
+                what_is_erased_lets_go_of_its_blobs,
+                other_workspaces_are_left_alone,
+                conversations_are_erased_in_pages,
+                usage_is_counted_by_account_and_workspace,
+            }
+            unread {
+                what_others_said_after_the_last_look_is_unread,
+                who_came_later_has_not_missed_what_was_before,
+                nobody_counts_to_the_end_of_a_channel,
             }
             expiry {
                 what_is_due_is_not_read_before_it_is_erased,

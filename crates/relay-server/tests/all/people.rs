@@ -314,6 +314,12 @@ impl Person {
         self.rest.post("/v1/auth/device/finish", None, &finish).await
     }
 
+    /// The same device with new tokens: the old ones have run out.
+    pub async fn logged_in_again(&self, origin: &str) -> Self {
+        let tokens = self.log_in_by_device(origin).await.unwrap();
+        Self { tokens: Arc::new(tokens), ..self.clone() }
+    }
+
     pub async fn connect(&self) -> Socket {
         let mut socket = Socket::open(&self.rest.url, Some(&self.tokens.access)).await.unwrap();
         socket.connected().await;

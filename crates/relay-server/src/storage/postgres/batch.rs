@@ -104,6 +104,9 @@ pub(super) async fn session_states(
     Ok(rows)
 }
 
+/// Several nodes may work on one database.
+pub(super) const IS_SHARED: bool = true;
+
 /// Where a message stands, or stood, and whose it is.
 pub(super) async fn place_of(
     connection: &mut Connection,

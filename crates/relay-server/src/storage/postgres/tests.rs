@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
+use chat_core::time::Timestamp;
 use rand_core::Rng as _;
 use sqlx::{AssertSqlSafe, Executor as _};
 
 use super::*;
-use crate::storage::conformance::people::{group, people, stored};
+use crate::bus::NodeId;
+use crate::storage::conformance::people::{NOW, group, people, stored};
 use crate::storage::schema::newest;
 use crate::storage::{Storage, conformance};
 
@@ -150,6 +152,26 @@ async fn connections_that_are_cut_are_replaced() {
         assert_eq!(answers.last(), Some(&Ok(1)));
         assert!(answers.iter().all(|a| matches!(a, Ok(1) | Err(StorageError::Unavailable))));
         store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_node_leads_until_its_time_is_over() {
+    with_store(async |store| {
+        let [one, two] = [1, 2].map(|byte| NodeId::from_bytes([byte; 16]));
+        let (minute, at) =
+            (Duration::from_secs(60), |seconds| NOW.after(Duration::from_secs(seconds)));
+        let lead = async |node, now: Timestamp| {
+            store.lead("sweep", node, now.after(minute), now).await.unwrap()
+        };
+
+        assert!(lead(one, NOW).await);
+        assert!(!lead(two, NOW).await);
+        assert!(lead(one, at(1)).await);
+        assert!(!lead(two, at(60)).await);
+        assert!(lead(two, at(61)).await);
+        assert!(!lead(one, at(61)).await);
     })
     .await;
 }

@@ -28,6 +28,8 @@ mod presence;
 mod pushes;
 mod receipts;
 mod restoring;
+mod retention;
+mod unread;
 
 use std::time::Duration;
 
@@ -52,7 +54,7 @@ use crate::storage::{
     Acknowledgement, ActiveDevices, AppendError, Appended, AuditEnds, Backlog, Conversation,
     DeviceState, DevicesReplaced, Expired, FamilyId, LoginRecord, NewAccount, NewMessage,
     NewPrekeys, PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState, Storage,
-    StorageError, row,
+    StorageError, month, row,
 };
 
 /// Runs a function of one of the modules in a transaction of its own.

@@ -97,6 +97,9 @@ pub(super) async fn session_states(
     Ok(rows)
 }
 
+/// Whoever has the file is alone.
+pub(super) const IS_SHARED: bool = false;
+
 /// Where a message stands, or stood, and whose it is.
 pub(super) async fn place_of(
     connection: &mut Connection,

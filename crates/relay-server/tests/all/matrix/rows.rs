@@ -96,6 +96,7 @@ pub fn rows() -> Vec<Row> {
         row("DELETE /v1/blobs/{blob}", Device, Err(NotFound)),
         row("GET /v1/blobs/{blob}/upload", Device, Err(NotFound)),
         with("POST /v1/conversations/{conversation}/deletions", Member, own_deletion, Ok(())),
+        row("GET /v1/unread", Device, Ok(())),
         row("GET /v1/socket", Nothing, Err(Malformed)),
         row("GET /v1/limits", Nothing, Ok(())),
         row("GET /v1/openapi.json", Nothing, Ok(())),
