@@ -1,27 +1,37 @@
 //! The load generator: what a relay bears, measured over its real protocol.
 //!
 //! ```text
-//!  load ──spawns──▶ relay-server, a process of its own      (or --relay URL: somebody else's)
+//!  load ──spawns──▶ relay-server × nodes, processes of their own    (or --relay URL: somebody's)
 //!    │ people: the SDK registers accounts, opens conversations, seals one message each
-//!    │ then only links: frames with those envelopes under new message ids, on an open loop
-//!    └ report: counts, latencies from the moment a message was due, memory a connection
+//!    │ then only wires: frames with those envelopes under new message ids, on an open loop
+//!    └ report: counts, latencies from the moment a message was due, memory, processor time
 //! ```
 //!
 //! Nothing is sealed while measuring: ciphertext is repeated under new ids, which the relay cannot
-//! tell. Generator and relay share the machine; on few cores both figures say so.
+//! tell. Generator and relay share the machine; on few cores both figures say so. Every scenario
+//! ends by itself.
 
-mod connections;
+mod backlog;
+mod channel;
+mod idle;
+mod machine;
+mod nodes;
 mod people;
-mod relay;
+mod plot;
+mod profile;
 mod report;
-mod sustained;
+mod storm;
+mod traffic;
+mod wire;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::relay::Relay;
+use crate::nodes::{Nodes, Stand};
+use crate::profile::{Phase, Profile};
+use crate::report::Report;
 
 /// Whatever goes wrong ends the program with its sentence.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -32,9 +42,15 @@ struct Cli {
     /// A relay that runs already, with its limits raised; without this, one is built and started.
     #[arg(long, value_name = "URL", global = true)]
     relay: Option<String>,
-    /// The database of the relay that is started [default: SQLite in a temporary folder].
-    #[arg(long, value_name = "URL", global = true)]
-    database: Option<String>,
+    /// Nodes to start; more than one share a PostgreSQL and a Redis that are started for them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8), global = true)]
+    nodes: u8,
+    /// PostgreSQL and Redis also for a single node [default: SQLite in a temporary folder].
+    #[arg(long, global = true)]
+    cluster: bool,
+    /// Where the report goes as JSON and its picture as SVG.
+    #[arg(long, value_name = "FOLDER", default_value = "target/load", global = true)]
+    out: PathBuf,
     #[command(subcommand)]
     scenario: Option<Scenario>,
 }
@@ -45,22 +61,91 @@ enum Scenario {
     Sustained {
         /// Open connections; half of them send.
         #[arg(long, default_value_t = 200)]
-        connections: usize,
+        connections: u32,
         /// Messages a second, over all senders.
         #[arg(long, default_value_t = 2_000)]
         rate: u32,
         /// How long, in seconds.
         #[arg(long, default_value_t = 15)]
-        seconds: u64,
+        seconds: u32,
         /// Bytes of text in a message.
         #[arg(long, default_value_t = 1_024)]
         payload: usize,
+    },
+    /// A rate that rises step by step, for a few seconds each.
+    Ramp {
+        /// Open connections; half of them send.
+        #[arg(long, default_value_t = 200)]
+        connections: u32,
+        /// The rates, in messages a second.
+        #[arg(long, value_delimiter = ',', default_value = "1000,2000,4000,8000,12000,16000")]
+        rates: Vec<u32>,
+        /// How long each lasts, in seconds.
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+    },
+    /// A rate that jumps, and falls back.
+    Spike {
+        /// Open connections; half of them send.
+        #[arg(long, default_value_t = 200)]
+        connections: u32,
+        /// Messages a second before and after.
+        #[arg(long, default_value_t = 2_000)]
+        rate: u32,
+        /// Messages a second in between.
+        #[arg(long, default_value_t = 10_000)]
+        peak: u32,
+        /// How long each of the three lasts, in seconds.
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+    },
+    /// A moderate rate for long: whether latency and memory stay where they are.
+    Soak {
+        /// Open connections; half of them send.
+        #[arg(long, default_value_t = 200)]
+        connections: u32,
+        /// Messages a second.
+        #[arg(long, default_value_t = 1_000)]
+        rate: u32,
+        /// How long, in minutes.
+        #[arg(long, default_value_t = 10)]
+        minutes: u32,
     },
     /// Devices that are connected and say nothing.
     Connections {
         /// How many.
         #[arg(long, default_value_t = 2_000)]
-        connections: usize,
+        connections: u32,
+        /// Over TLS.
+        #[arg(long)]
+        tls: bool,
+    },
+    /// Everybody is connected, the nodes are killed and started again, and everybody comes back.
+    Storm {
+        /// How many devices.
+        #[arg(long, default_value_t = 2_000)]
+        connections: u32,
+    },
+    /// One channel that somebody writes to and everybody reads.
+    Channel {
+        /// Members beside the one who writes.
+        #[arg(long, default_value_t = 1_000)]
+        members: u32,
+        /// Messages a second.
+        #[arg(long, default_value_t = 5)]
+        rate: u32,
+        /// How long, in seconds.
+        #[arg(long, default_value_t = 10)]
+        seconds: u32,
+    },
+    /// Messages that waited for devices which were away.
+    Backlog {
+        /// How many devices were away.
+        #[arg(long, default_value_t = 50)]
+        devices: u32,
+        /// How many messages wait for each.
+        #[arg(long, default_value_t = 1_000)]
+        messages: u32,
     },
 }
 
@@ -76,17 +161,60 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Outcome<()> {
+    let mut nodes = match &cli.relay {
+        Some(url) => Nodes::elsewhere(url.clone()),
+        None => Nodes::start(Stand::of(cli.nodes, cli.cluster)?).await?,
+    };
     let standard =
         Scenario::Sustained { connections: 200, rate: 2_000, seconds: 15, payload: 1_024 };
-    let relay = match cli.relay {
-        Some(url) => Relay::elsewhere(url),
-        None => Relay::start(cli.database.as_deref()).await?,
-    };
-    match cli.scenario.unwrap_or(standard) {
-        Scenario::Sustained { connections, rate, seconds, payload } => {
-            let duration = Duration::from_secs(seconds);
-            sustained::run(&relay, connections, rate, duration, payload).await
+    let scenario = cli.scenario.unwrap_or(standard);
+    let mut report = Report::begin(scenario.name(), &nodes)?;
+    let outcome = scenario.run(&mut nodes, &mut report).await;
+    report.write(&cli.out)?;
+    outcome
+}
+
+impl Scenario {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Sustained { .. } => "sustained",
+            Self::Ramp { .. } => "ramp",
+            Self::Spike { .. } => "spike",
+            Self::Soak { .. } => "soak",
+            Self::Connections { .. } => "connections",
+            Self::Storm { .. } => "storm",
+            Self::Channel { .. } => "channel",
+            Self::Backlog { .. } => "backlog",
         }
-        Scenario::Connections { connections } => connections::run(&relay, connections).await,
+    }
+
+    async fn run(self, nodes: &mut Nodes, report: &mut Report) -> Outcome<()> {
+        let steady = |rate, seconds| Profile::of([Phase { rate, seconds }]);
+        match self {
+            Self::Sustained { connections, rate, seconds, payload } => {
+                traffic::run(nodes, report, connections, &steady(rate, seconds), payload).await
+            }
+            Self::Ramp { connections, rates, seconds } => {
+                let steps = rates.into_iter().map(|rate| Phase { rate, seconds });
+                traffic::run(nodes, report, connections, &Profile::of(steps), 1_024).await
+            }
+            Self::Spike { connections, rate, peak, seconds } => {
+                let phases = [rate, peak, rate].map(|rate| Phase { rate, seconds });
+                traffic::run(nodes, report, connections, &Profile::of(phases), 1_024).await
+            }
+            Self::Soak { connections, rate, minutes } => {
+                traffic::run(nodes, report, connections, &steady(rate, minutes * 60), 1_024).await
+            }
+            Self::Connections { connections, tls } => {
+                idle::run(nodes, report, connections, tls).await
+            }
+            Self::Storm { connections } => storm::run(nodes, report, connections).await,
+            Self::Channel { members, rate, seconds } => {
+                channel::run(nodes, report, members, &steady(rate, seconds)).await
+            }
+            Self::Backlog { devices, messages } => {
+                backlog::run(nodes, report, devices, messages).await
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Devices that are registered for real, and what they need for a link of their own.
+//! Devices that are registered for real, and what they need for a wire of their own.
 //!
 //! The SDK does the work (OPAQUE, device list, prekeys, membership log, ratchet); its transport is
 //! tapped for the access token and the one message it sealed.
@@ -6,15 +6,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use chat_core::envelope::Envelope;
+use chat_core::codec::{Bytes, to_bytes};
+use chat_core::envelope::{Envelope, Header};
 use chat_core::frame::ClientFrame;
+use chat_core::id::MessageId;
 use chat_sdk::transport::{
     AccessToken, Answer, FrameSink, Link, Network, Origin, Request, Transport,
 };
-use chat_sdk::{Client, PasswordHardening};
+use chat_sdk::{Client, PasswordHardening, Policy};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::Outcome;
+use crate::nodes::Nodes;
+use crate::wire::Wire;
 
 /// The client pays for its password; nobody attacks these.
 const CHEAP: PasswordHardening = PasswordHardening { memory_kib: 8, passes: 1, lanes: 1 };
@@ -24,18 +28,24 @@ const AT_ONCE: usize = 8;
 /// A registered device.
 #[derive(Debug)]
 pub(crate) struct Device {
-    tap: Arc<Tap>,
+    /// Which one of this run; its node goes by this.
+    pub(crate) number: u32,
     token: AccessToken,
 }
 
 impl Device {
+    /// Opens its connection, and waits until the relay has nothing more for it.
+    pub(crate) async fn open(&self, nodes: &Nodes) -> Outcome<Wire> {
+        Wire::open(&nodes.endpoint(self.number), &self.token, self.number).await
+    }
+
     /// Opens its connection.
-    pub(crate) async fn link(&self) -> Outcome<Link> {
-        Ok(self.tap.network.connect(&self.token).await?)
+    pub(crate) async fn connect(&self, nodes: &Nodes) -> Outcome<Wire> {
+        Wire::connect(&nodes.endpoint(self.number), &self.token, self.number).await
     }
 }
 
-/// A sender, its sealed message, and who gets it.
+/// A sender, its sealed message, and who gets it: on another node, where there are several.
 #[derive(Debug)]
 pub(crate) struct Pair {
     /// Who sends.
@@ -43,38 +53,92 @@ pub(crate) struct Pair {
     /// Who receives.
     pub(crate) receiver: Device,
     /// A message from one to the other.
-    pub(crate) envelope: Envelope,
+    pub(crate) sealed: Sealed,
+}
+
+/// A sealed message, to be sent again and again under other ids.
+#[derive(Clone, Debug)]
+pub(crate) struct Sealed {
+    envelope: Envelope,
+    header: Header,
+}
+
+impl Sealed {
+    /// The message under another id, whose last four bytes are `number`, as is the request.
+    pub(crate) fn frame(&self, number: u32) -> Outcome<ClientFrame> {
+        let mut id: [u8; 16] = rand::random();
+        if let Some(tail) = id.last_chunk_mut::<4>() {
+            *tail = number.to_be_bytes();
+        }
+        let header = Header { message: MessageId::from_bytes(id), ..self.header.clone() };
+        let header = Bytes::new(to_bytes(&header))?;
+        let envelope = Envelope { header, ..self.envelope.clone() };
+        Ok(ClientFrame::Send { request: number, envelope, blobs: None })
+    }
+}
+
+/// The number in the id of a message.
+pub(crate) fn number_of(message: MessageId) -> u32 {
+    let tail = message.as_bytes().last_chunk::<4>().copied().unwrap_or_default();
+    u32::from_be_bytes(tail)
 }
 
 /// Registers devices of accounts of their own.
-pub(crate) async fn devices(url: &str, count: usize) -> Outcome<Vec<Device>> {
+pub(crate) async fn devices(nodes: &Nodes, count: u32) -> Outcome<Vec<Device>> {
     let run: u32 = rand::random();
-    stream::iter((0..count).map(|number| async move {
-        let (client, tap) = register(url, &format!("idle-{run:08x}-{number}")).await?;
-        finish(client, tap).await
-    }))
-    .buffer_unordered(AT_ONCE)
-    .try_collect()
-    .await
+    let registering = (0..count).map(|number| async move {
+        let name = format!("idle-{run:08x}-{number}");
+        let (client, tap) = register(nodes.url(number), &name).await?;
+        finish(client, &tap, number).await
+    });
+    stream::iter(registering).buffer_unordered(AT_ONCE).try_collect().await
 }
 
 /// Registers pairs, and has each sender seal `bytes` of text.
-pub(crate) async fn pairs(url: &str, count: usize, bytes: usize) -> Outcome<Vec<Pair>> {
+pub(crate) async fn pairs(nodes: &Nodes, count: u32, bytes: usize) -> Outcome<Vec<Pair>> {
     let run: u32 = rand::random();
-    stream::iter((0..count).map(|number| async move {
-        let name = format!("receiver-{run:08x}-{number}");
-        let (receiver, at_receiver) = register(url, &name).await?;
-        let receiver = finish(receiver, at_receiver).await?;
-        let (sender, tap) = register(url, &format!("sender-{run:08x}-{number}")).await?;
-        sender.direct(&name).await?.send("x".repeat(bytes)).await?;
-        sender.flush().await?;
-        let sealed = tap.sealed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let envelope = sealed.ok_or("no message went out")?;
-        Ok(Pair { sender: finish(sender, tap).await?, receiver, envelope })
-    }))
-    .buffer_unordered(AT_ONCE)
-    .try_collect()
-    .await
+    let registering = (0..count).map(|pair| async move {
+        let (here, there) = (2 * pair, 2 * pair + 1);
+        let name = format!("receiver-{run:08x}-{pair}");
+        let (client, tap) = register(nodes.url(there), &name).await?;
+        let receiver = finish(client, &tap, there).await?;
+        let (client, tap) = register(nodes.url(here), &format!("sender-{run:08x}-{pair}")).await?;
+        client.direct(&name).await?.send("x".repeat(bytes)).await?;
+        let sealed = sealed(&client, &tap).await?;
+        let sender = finish(client, &tap, here).await?;
+        Ok(Pair { sender, receiver, sealed })
+    });
+    stream::iter(registering).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Somebody who writes to a channel, the sealed message, and who reads it.
+pub(crate) async fn channel(
+    nodes: &Nodes,
+    members: u32,
+    bytes: usize,
+) -> Outcome<(Device, Sealed, Vec<Device>)> {
+    let run: u32 = rand::random();
+    let names: Vec<_> = (1..=members).map(|number| format!("reader-{run:08x}-{number}")).collect();
+    let registering = (1..).zip(&names).map(|(number, name)| async move {
+        let (client, tap) = register(nodes.url(number), name).await?;
+        finish(client, &tap, number).await
+    });
+    let readers = stream::iter(registering).buffer_unordered(AT_ONCE).try_collect().await?;
+    let (client, tap) = register(nodes.url(0), &format!("writer-{run:08x}")).await?;
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let channel = client.create_channel("everybody", &names, Policy::DEFAULT).await?;
+    channel.send("x".repeat(bytes)).await?;
+    let sealed = sealed(&client, &tap).await?;
+    Ok((finish(client, &tap, 0).await?, sealed, readers))
+}
+
+/// The message that a client has sealed last.
+async fn sealed(client: &Client, tap: &Tap) -> Outcome<Sealed> {
+    client.flush().await?;
+    let envelope = tap.sealed.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let envelope = envelope.ok_or("no message went out")?;
+    let header = envelope.read_header()?;
+    Ok(Sealed { envelope, header })
 }
 
 async fn register(url: &str, name: &str) -> Outcome<(Client, Arc<Tap>)> {
@@ -86,10 +150,10 @@ async fn register(url: &str, name: &str) -> Outcome<(Client, Arc<Tap>)> {
     Ok((client, tap))
 }
 
-async fn finish(client: Client, tap: Arc<Tap>) -> Outcome<Device> {
+async fn finish(client: Client, tap: &Tap, number: u32) -> Outcome<Device> {
     client.close().await?;
     let token = tap.token.lock().unwrap_or_else(PoisonError::into_inner).take();
-    Ok(Device { token: token.ok_or("the device never connected")?, tap })
+    Ok(Device { number, token: token.ok_or("the device never connected")? })
 }
 
 /// A network that remembers what goes over it.

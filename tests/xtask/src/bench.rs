@@ -1,17 +1,21 @@
-//! `cargo xtask bench`: what the cryptography costs, by the crate's own benchmarks.
+//! `cargo xtask bench`: what the cryptography and the SDK cost, by benchmarks of their own.
 //!
 //! `bench` and `bench crypto` are the same; what follows goes to cargo, so that
-//! `bench crypto --features chat-crypto/aws-lc` measures the faster provider.
+//! `bench crypto --features chat-crypto/aws-lc` measures the faster provider, and
+//! `bench sdk -- --stored 10000` a smaller store.
 
 use crate::command::{cargo, run as run_command};
 use crate::failure::Failure;
 
+const CRYPTO: [&str; 6] = ["bench", "--locked", "-p", "chat-crypto", "--bench", "*"];
+const SDK: [&str; 6] = ["bench", "--locked", "-p", "chat-tests", "--bench", "sdk"];
+
 /// Measures in the bench profile; `arguments` go to `cargo bench`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let arguments = match arguments {
-        [what, rest @ ..] if what == "crypto" => rest,
-        all => all,
+    let (benches, arguments) = match arguments {
+        [what, rest @ ..] if what == "sdk" => (SDK, rest),
+        [what, rest @ ..] if what == "crypto" => (CRYPTO, rest),
+        all => (CRYPTO, all),
     };
-    let mut command = cargo(["bench", "--locked", "-p", "chat-crypto", "--bench", "*"]);
-    run_command(command.args(arguments))
+    run_command(cargo(benches).args(arguments))
 }

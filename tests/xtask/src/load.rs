@@ -3,9 +3,16 @@
 
 use crate::command::{cargo, run as run_command};
 use crate::failure::Failure;
+use crate::services;
 
-/// Builds the load generator for release and runs it with `arguments`.
+/// Builds the load generator for release and runs it with `arguments`, beside a private PostgreSQL
+/// and Redis if they ask for nodes on these.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut command = cargo(["run", "--release", "--locked", "-p", "load", "--"]);
-    run_command(command.args(arguments))
+    command.args(arguments);
+    let is_flag = |argument: &String| argument == "--cluster" || argument.starts_with("--nodes");
+    match arguments.iter().any(is_flag) {
+        true => services::run_beside(&mut command, services::For::Anything),
+        false => run_command(&mut command),
+    }
 }

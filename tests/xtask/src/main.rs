@@ -5,7 +5,7 @@
 //!  cargo xtask test       every test, on a private PostgreSQL and Redis
 //!  cargo xtask chaos      more of it: faults on the network, kills, for as long as one likes
 //!  cargo xtask services   the same two servers, for a command or until Ctrl-C
-//!  cargo xtask bench      what the cryptography costs
+//!  cargo xtask bench      what the cryptography and the SDK cost
 //!  cargo xtask load       what the relay bears
 //!  cargo xtask vectors    rewrites the test vectors of the protocol
 //!  cargo xtask api        rewrites the documents of the relay's interfaces
@@ -73,9 +73,9 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
-    /// Measure the cryptography
+    /// Measure the cryptography or the SDK, e.g. `bench sdk`
     Bench {
-        /// `crypto`, then arguments for `cargo bench`
+        /// `crypto` or `sdk`, then arguments for `cargo bench`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

@@ -1,4 +1,5 @@
-//! What SQLite does row by row: a statement costs it no round trip.
+//! What SQLite does in another way than PostgreSQL: it has no arrays, and a statement costs it no
+//! round trip over a network. What comes with every message goes in pieces, the rest row by row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
 use chat_core::prekey::OneTimePrekey;
 use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
-use sqlx::{query, query_as, query_scalar};
+use sqlx::{QueryBuilder, Sqlite, query, query_as, query_scalar};
 
 use super::super::row::{
     BacklogRow, PlaceOf, SessionRow, backlog as read_backlog, expired, signed,
@@ -16,28 +17,35 @@ use super::Connection;
 use crate::storage::{Acknowledgement, Backlog, Expired, Session, StorageError};
 
 pub(super) use super::append::append;
+use super::append::pieces;
 
 pub(super) async fn acknowledge(
     connection: &mut Connection,
     acknowledged: &[Acknowledgement],
 ) -> Result<(), StorageError> {
-    for Acknowledgement { address, conversation, up_to } in acknowledged {
-        query(
-            "INSERT INTO cursors (account, device, conversation, up_to) \
-             SELECT d.account, d.device, c.id, min($4, c.last) \
-             FROM devices d, conversations c \
-             WHERE d.account = $1 AND d.device = $2 AND d.removed_at IS NULL AND c.id = $3 \
+    for acknowledged in pieces(acknowledged) {
+        let mut sql =
+            QueryBuilder::<Sqlite>::new("WITH input (account, device, conversation, up_to) AS (");
+        sql.push_values(acknowledged, |mut row, acknowledged| {
+            let Acknowledgement { address, conversation, up_to } = acknowledged;
+            row.push_bind(address.account.as_bytes().as_slice());
+            row.push_bind(address.device.as_bytes().as_slice());
+            row.push_bind(conversation.as_bytes().as_slice());
+            row.push_bind(signed(*up_to));
+        });
+        sql.push(
+            ") INSERT INTO cursors (account, device, conversation, up_to) \
+             SELECT d.account, d.device, c.id, min(i.up_to, c.last) \
+             FROM input i \
+                 CROSS JOIN devices d ON d.account = i.account AND d.device = i.device \
+                 CROSS JOIN conversations c ON c.id = i.conversation \
+             WHERE d.removed_at IS NULL \
                AND EXISTS (SELECT 1 FROM stays s \
                    WHERE s.conversation = c.id AND s.account = d.account) \
              ON CONFLICT (account, device, conversation) DO UPDATE \
              SET up_to = excluded.up_to WHERE cursors.up_to < excluded.up_to",
-        )
-        .bind(address.account.as_bytes().as_slice())
-        .bind(address.device.as_bytes().as_slice())
-        .bind(conversation.as_bytes().as_slice())
-        .bind(signed(*up_to))
-        .execute(&mut *connection)
-        .await?;
+        );
+        sql.build().execute(&mut *connection).await?;
     }
     Ok(())
 }
