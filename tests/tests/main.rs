@@ -2,6 +2,8 @@
 
 mod account;
 mod annotations;
+mod attachments;
+mod backup;
 mod blocking;
 mod channels;
 mod crash;
@@ -12,14 +14,17 @@ mod hostile_peer;
 mod interruptions;
 mod killed;
 mod large_groups;
+mod linking;
 mod logs;
 mod malicious;
+mod meddling;
 mod messages;
 mod network;
 mod people;
 mod presence;
 mod process;
 mod profile;
+mod recovery;
 mod retention;
 mod scheduled;
 mod settings;

@@ -10,6 +10,8 @@
 //! | `/v1/account/backup/…` | [`backup`] |
 //! | `/v1/devices/self/push` | [`push`] |
 //! | `/v1/unread` | [`unread`] |
+//! | `/v1/linking/…` | [`linking`] |
+//! | `/v1/auth/recovery/…`, `/v1/account/password/…` | [`recovery`] |
 //! | `/v1/limits`, `/healthz` | [`info`] |
 //!
 //! Every refusal is a [`Reject`](crate::reject::Reject).
@@ -20,6 +22,8 @@ pub mod backup;
 pub mod blobs;
 pub mod conversations;
 pub mod info;
+pub mod linking;
 pub mod prekeys;
 pub mod push;
+pub mod recovery;
 pub mod unread;

@@ -18,6 +18,12 @@ fixed_bytes!(
     32
 );
 fixed_bytes!(
+    /// The key (Ed25519) that answers for a recovery phrase.
+    RecoveryKey,
+    32
+);
+
+fixed_bytes!(
     /// The signing key of one sender chain (Ed25519).
     SenderKey,
     32
@@ -56,6 +62,12 @@ impl Verifier for IdentityKey {
 }
 
 impl Verifier for DeviceKey {
+    fn verifies(&self, label: Label, message: &[u8], signature: &Signature) -> bool {
+        verify(self.as_bytes(), label, message, signature)
+    }
+}
+
+impl Verifier for RecoveryKey {
     fn verifies(&self, label: Label, message: &[u8], signature: &Signature) -> bool {
         verify(self.as_bytes(), label, message, signature)
     }

@@ -47,6 +47,8 @@ labels! {
     DEVICE_LOGIN = "sealwire/1/sign/device-login";
     /// A device's claim to a refresh token that was spent a moment ago.
     REFRESH = "sealwire/1/sign/refresh";
+    /// What answers for a recovery phrase to a log-in challenge.
+    RECOVERY_LOGIN = "sealwire/1/sign/recovery-login";
     /// Content of a message whose wraps do not authenticate its sender.
     CONTENT = "sealwire/1/sign/content";
 
@@ -98,6 +100,8 @@ labels! {
     KEYRING_PASSWORD = "sealwire/1/kdf/keyring-password";
     /// The seed of the key pair that a recovery phrase stands for.
     KEYRING_PHRASE = "sealwire/1/kdf/keyring-phrase";
+    /// The seed of the key that answers for a recovery phrase.
+    RECOVERY_KEY = "sealwire/1/kdf/recovery-key";
     /// The key of the keyring's lock, sealed for one of those.
     KEYRING_LOCK = "sealwire/1/kdf/keyring-lock";
     /// The keyring itself.

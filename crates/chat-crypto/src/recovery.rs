@@ -9,12 +9,16 @@
 //! which tell all words of the list apart: that is what people punch into steel.
 //! Normative: `docs/protocol/keyring.md` §2.
 
+mod login;
+
 use std::fmt;
 
 use bip0039::{English, Mnemonic};
 use rand_core::CryptoRng;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+pub use self::login::RecoveryLogin;
 
 /// How many words a phrase has.
 pub const WORDS: usize = 24;

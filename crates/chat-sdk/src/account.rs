@@ -13,6 +13,7 @@
 
 mod enrol;
 mod log_out;
+mod recover;
 mod register;
 
 use std::fmt;
@@ -25,13 +26,16 @@ use chat_crypto::keyring::{Keyring, KeyringLock};
 use chat_crypto::prekey::PrekeySecrets;
 
 pub use self::enrol::log_in;
+pub(crate) use self::enrol::prove;
 pub use self::log_out::log_out;
+pub use self::recover::recover;
 pub use self::register::register;
 use crate::access::{self, Access};
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::context::{Context, Own};
 use crate::error::{Kind, Result};
+use crate::keyring::SharedKeyring;
 use crate::password::PasswordHardening;
 use crate::random::Randomness;
 use crate::relay::Relay;
@@ -89,7 +93,7 @@ fn own(row: &AccountRow, sessions_a_message_max: usize) -> Result<Own> {
         workspace: row.workspace,
         identity_key: keyring.identity().key(),
         device: Arc::new(device),
-        keyring: Arc::new(keyring),
+        keyring: SharedKeyring::new(keyring),
         sessions_a_message_max,
     })
 }
@@ -107,18 +111,20 @@ fn context(setup: Setup, own: Own) -> Context {
 }
 
 /// An account and a device that the relay has agreed to.
-struct Agreed {
-    own: Own,
-    keyring_lock: KeyringLock,
-    keyring_number: u64,
-    devices: PublishedDevices,
-    devices_number: u32,
-    prekeys: PrekeySecrets,
-    tokens: chat_core::api::auth::Tokens,
+pub(crate) struct Agreed {
+    pub(crate) own: Own,
+    pub(crate) keyring_lock: KeyringLock,
+    pub(crate) keyring_number: u64,
+    pub(crate) devices: PublishedDevices,
+    pub(crate) devices_number: u32,
+    pub(crate) prekeys: PrekeySecrets,
+    /// The prekeys' upload, encoded, if the relay does not have it yet.
+    pub(crate) upload: Option<Vec<u8>>,
+    pub(crate) tokens: chat_core::api::auth::Tokens,
 }
 
 /// Writes everything down, in one transaction, and begins.
-async fn settle(setup: Setup, agreed: Agreed) -> Result<Context> {
+pub(crate) async fn settle(setup: Setup, agreed: Agreed) -> Result<Context> {
     let now = setup.clock.now();
     let row = AccountRow {
         relay: setup.api.origin().to_string(),
@@ -126,7 +132,7 @@ async fn settle(setup: Setup, agreed: Agreed) -> Result<Context> {
         username: agreed.own.username.clone(),
         workspace: agreed.own.workspace,
         device_secrets: agreed.own.device.to_snapshot().into(),
-        keyring: agreed.own.keyring.to_snapshot().into(),
+        keyring: agreed.own.keyring.get().to_snapshot().into(),
         keyring_lock: agreed.keyring_lock.to_snapshot().into(),
         keyring_number: agreed.keyring_number,
         devices: to_bytes(&agreed.devices),
@@ -134,12 +140,13 @@ async fn settle(setup: Setup, agreed: Agreed) -> Result<Context> {
         state: AccountState::Active,
         created_at: now,
     };
-    let (prekeys, tokens) = (agreed.prekeys, agreed.tokens);
+    let (prekeys, upload, tokens) = (agreed.prekeys, agreed.upload, agreed.tokens);
     setup
         .store
         .write(move |tx| {
             store::account::insert(tx, &row)?;
-            store::prekeys::insert(tx, prekeys.number(), &prekeys.to_snapshot(), None, now)?;
+            let (number, secrets) = (prekeys.number(), prekeys.to_snapshot());
+            store::prekeys::insert(tx, number, &secrets, upload.as_deref(), now)?;
             access::keep(tx, tokens, now)?;
             Ok(())
         })
@@ -148,6 +155,6 @@ async fn settle(setup: Setup, agreed: Agreed) -> Result<Context> {
 }
 
 /// Refuses a store that has an account, before anything is asked of the relay.
-async fn check_is_empty(store: &Store) -> Result<()> {
+pub(crate) async fn check_is_empty(store: &Store) -> Result<()> {
     if store.read(store::account::exists).await? { Err(Kind::StoreInUse.into()) } else { Ok(()) }
 }

@@ -11,6 +11,8 @@ use chat_core::api::auth::{
     LoginFinish, OpaqueStart, Refresh, RegistrationAnswer, RegistrationFinish, Tokens,
 };
 use chat_core::api::info::{Health, Limits};
+use chat_core::api::linking::{LinkMessage, ReadLinkSlot, WriteLinkSlot};
+use chat_core::api::recovery::{RecoveryChallenge, RecoveryFinish, RecoveryStart};
 use chat_core::id::AccountId;
 use chat_core::limits::BODY_BYTES_MAX;
 use chat_core::reject::{Reject, RejectCode};
@@ -166,6 +168,44 @@ impl Api {
     /// [`Kind::LoggedOut`] if it is spent or revoked, or what befalls every request.
     pub async fn refresh(&self, refresh: &Refresh) -> Result<Tokens> {
         self.post("/v1/auth/refresh", refresh).await
+    }
+
+    /// First half of a log-in by recovery phrase; an unknown name is answered like a known one.
+    ///
+    /// # Errors
+    ///
+    /// What befalls every request.
+    pub async fn recovery_start(&self, start: &RecoveryStart) -> Result<RecoveryChallenge> {
+        self.post("/v1/auth/recovery/start", start).await
+    }
+
+    /// Second half of a log-in by recovery phrase.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongPassword`], or what befalls every request.
+    pub async fn recovery_finish(&self, finish: &RecoveryFinish) -> Result<Enrolment> {
+        self.post("/v1/auth/recovery/finish", finish).await
+    }
+
+    /// Writes into a slot of a mailbox for linking; the same message again is accepted again.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Conflict`] if the slot holds another message, or what befalls every request.
+    pub async fn link_write(&self, write: &WriteLinkSlot) -> Result<()> {
+        let body = Some(self::write(write)?);
+        let path = "/v1/linking/write".into();
+        self.call(Request { method: Method::Post, path, body, token: None }).await.map(drop)
+    }
+
+    /// Reads a slot of a mailbox for linking, and waits for it to be filled.
+    ///
+    /// # Errors
+    ///
+    /// What befalls every request.
+    pub async fn link_read(&self, read: &ReadLinkSlot) -> Result<LinkMessage> {
+        self.post("/v1/linking/read", read).await
     }
 
     /// Sends a request and gives the answer to it, if it was not refused.

@@ -11,6 +11,7 @@ use crate::api::Api;
 use crate::client::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Kind, Result};
+use crate::linking;
 use crate::password::PasswordHardening;
 use crate::random::Randomness;
 use crate::store::{Place, Store, StoreKey};
@@ -139,7 +140,22 @@ impl ClientBuilder {
         Client::start(account::log_in(setup, username, password).await?).await
     }
 
-    /// Opens the account of a store; works without a network.
+    /// Gets an account back with its recovery phrase, on a device that is new to it: without the
+    /// password, and without another device. To choose a new password comes next
+    /// ([`Client::change_password`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::WrongPassword`] for another account's phrase, an old one, or a name nobody has;
+    /// [`Kind::TooManyDevices`], [`Kind::RelayUnreachable`], [`Kind::StoreInUse`], or that the
+    /// store does not open.
+    pub async fn recover(self, username: &str, phrase: &RecoveryPhrase) -> Result<Client> {
+        let setup = self.setup().await?;
+        Client::start(account::recover(setup, username, phrase).await?).await
+    }
+
+    /// Opens the account of a store; works without a network. Where a linking was interrupted after
+    /// the other device had agreed, this ends it, and needs the network for that.
     ///
     /// # Errors
     ///
@@ -147,10 +163,14 @@ impl ClientBuilder {
     /// [`Kind::AddressInvalid`] if the account is at another relay.
     pub async fn open(self) -> Result<Client> {
         let setup = self.setup().await?;
-        Client::start(account::open(setup).await?).await
+        let context = match linking::resume(&setup).await? {
+            Some(linked) => linked,
+            None => account::open(setup).await?,
+        };
+        Client::start(context).await
     }
 
-    async fn setup(self) -> Result<Setup> {
+    pub(crate) async fn setup(self) -> Result<Setup> {
         let place = self.place.ok_or_else(|| {
             Kind::ArgumentInvalid.because("name a store: .store(path, key) or .in_memory()")
         })?;

@@ -10,12 +10,14 @@
 //!  details     description, picture what the conversation is about, for its members only
 //!  profile     name, status, …      who the sender is, for those they talk to
 //!  settings    registers            what this account has settled, for its own devices
+//!  attachment  where a file is      a message people see, with a file
 //!  …           kept as it came          a newer app wrote it; shown as "not supported" until then
 //! ```
 //!
 //! A kind is never changed once released; a new meaning is a new kind. Normative:
 //! `docs/protocol/content.md`.
 
+mod attachment;
 mod deletion;
 pub(crate) mod details;
 mod edit;
@@ -30,6 +32,10 @@ use std::fmt;
 
 use chat_core::id::{AccountId, MessageId};
 
+pub use self::attachment::{
+    AttachedFile, Attachment, CAPTION_BYTES_MAX, FILE_NAME_BYTES_MAX, MEDIA_TYPE_BYTES_MAX,
+    THUMBNAIL_BYTES_MAX, THUMBNAIL_PIXELS_MAX, Thumbnail,
+};
 pub use self::details::{DESCRIPTION_CHARS_MAX, Details};
 pub use self::edit::Edit;
 pub use self::picture::PICTURE_BYTES_MAX;
@@ -46,6 +52,8 @@ use crate::error::{Kind, Result};
 pub enum Content {
     /// Words.
     Text(Text),
+    /// A file, and words beside it.
+    Attachment(Attachment),
     /// A new name for the conversation; empty for none.
     Title(String),
     /// An emoji on another message.
@@ -78,6 +86,7 @@ impl Content {
     pub fn read(kind: &str, body: &[u8]) -> Self {
         let known = match kind {
             text::KIND => text::decode(body).map(Self::Text),
+            attachment::KIND => attachment::decode(body).map(Self::Attachment),
             title::KIND => title::decode(body).map(Self::Title),
             reaction::KIND => reaction::decode(body).map(Self::Reaction),
             edit::KIND => edit::decode(body).map(Self::Edit),
@@ -93,7 +102,8 @@ impl Content {
 
     /// Tells whether a kind is one that these pages define, and no app's own.
     pub(crate) fn is_ours(kind: &str) -> bool {
-        let ours = [text::KIND, title::KIND, reaction::KIND, edit::KIND, deletion::KIND];
+        let ours =
+            [text::KIND, attachment::KIND, title::KIND, reaction::KIND, edit::KIND, deletion::KIND];
         let aside = [details::KIND, profile::KIND, settings::KIND, DELETED_KIND];
         ours.contains(&kind) || aside.contains(&kind)
     }
@@ -103,6 +113,7 @@ impl Content {
     pub fn kind(&self) -> &str {
         match self {
             Self::Text(_) => text::KIND,
+            Self::Attachment(_) => attachment::KIND,
             Self::Title(_) => title::KIND,
             Self::Reaction(_) => reaction::KIND,
             Self::Edit(_) => edit::KIND,
@@ -124,6 +135,7 @@ impl Content {
     pub fn to_body(&self) -> Result<Vec<u8>> {
         match self {
             Self::Text(text) => text::encode(text),
+            Self::Attachment(attachment) => attachment::encode(attachment),
             Self::Title(title) => title::encode(title),
             Self::Reaction(reaction) => reaction::encode(reaction),
             Self::Edit(edit) => edit::encode(edit),
@@ -136,11 +148,21 @@ impl Content {
         }
     }
 
-    /// The words, if it is words.
+    /// The words, if it is words, or those beside a file.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(&text.text),
+            Self::Attachment(file) => Some(&*file.caption.text).filter(|text| !text.is_empty()),
+            _ => None,
+        }
+    }
+
+    /// The file, if it is one.
+    #[must_use]
+    pub fn attachment(&self) -> Option<&Attachment> {
+        match self {
+            Self::Attachment(attachment) => Some(attachment),
             _ => None,
         }
     }
@@ -164,19 +186,26 @@ impl Content {
     pub(crate) fn thread(&self) -> Option<MessageId> {
         match self {
             Self::Text(text) => text.thread,
+            Self::Attachment(file) => file.caption.thread,
             _ => None,
         }
     }
 
     /// Tells whether it mentions an account.
     pub(crate) fn mentions(&self, account: AccountId) -> bool {
-        matches!(self, Self::Text(text) if text.mentions.contains(&account))
+        let words = match self {
+            Self::Text(text) => text,
+            Self::Attachment(file) => &file.caption,
+            _ => return false,
+        };
+        words.mentions.contains(&account)
     }
 
     /// What a search finds it by: its words, be they the first or others.
     pub(crate) fn words(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(&text.text),
+            Self::Attachment(file) => Some(&file.caption.text),
             Self::Edit(edit) => Some(&edit.text.text),
             _ => None,
         }

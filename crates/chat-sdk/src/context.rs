@@ -7,9 +7,9 @@ use chat_core::id::{AccountId, DeviceAddress, WorkspaceId};
 use chat_core::key::IdentityKey;
 use chat_core::time::Timestamp;
 use chat_crypto::identity::DeviceSecrets;
-use chat_crypto::keyring::Keyring;
 
 use crate::clock::Clock;
+use crate::keyring::SharedKeyring;
 use crate::random::{Randomness, Rng};
 use crate::relay::Relay;
 use crate::store::Store;
@@ -56,8 +56,8 @@ pub struct Own {
     pub identity_key: IdentityKey,
     /// The device's secrets.
     pub device: Arc<DeviceSecrets>,
-    /// The account's secrets, as they were when the client was opened.
-    pub keyring: Arc<Keyring>,
+    /// The account's secrets, the newest that are known.
+    pub keyring: SharedKeyring,
     /// To how many devices a message goes on sessions; to more, it goes on our sender chain.
     pub sessions_a_message_max: usize,
 }
@@ -80,6 +80,7 @@ impl fmt::Debug for Own {
 pub(crate) mod tests {
     use chat_core::id::DeviceId;
     use chat_crypto::identity::IdentitySecret;
+    use chat_crypto::keyring::Keyring;
     use chat_crypto::wrap::EnvelopeSecrets;
 
     use super::*;
@@ -105,14 +106,14 @@ pub(crate) mod tests {
             DeviceAddress { account: AccountId::random(rng), device: DeviceId::random(rng) };
         let device = Arc::new(DeviceSecrets::generate(rng));
         let envelope = EnvelopeSecrets::generate(address.account, 1, rng);
-        let keyring = Arc::new(Keyring::new(IdentitySecret::generate(rng), envelope, rng));
+        let keyring = Keyring::new(IdentitySecret::generate(rng), envelope, rng);
         let own = Own {
             address,
             username: "alice".to_owned(),
             workspace: WorkspaceId::random(rng),
             identity_key: keyring.identity().key(),
             device: Arc::clone(&device),
-            keyring,
+            keyring: SharedKeyring::new(keyring),
             sessions_a_message_max: chat_core::limits::SESSIONS_A_MESSAGE_MAX,
         };
         let store = Store::in_memory().await.unwrap();
@@ -138,8 +139,8 @@ pub(crate) mod tests {
             username: own.username.clone(),
             workspace: own.workspace,
             device_secrets: own.device.to_snapshot().into(),
-            keyring: own.keyring.to_snapshot().into(),
-            keyring_lock: own.keyring.to_snapshot().into(),
+            keyring: own.keyring.get().to_snapshot().into(),
+            keyring_lock: own.keyring.get().to_snapshot().into(),
             keyring_number: 1,
             devices: Vec::new(),
             devices_number: 1,

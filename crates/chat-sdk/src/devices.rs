@@ -17,6 +17,7 @@ mod memo;
 mod own;
 mod peers;
 
+pub(crate) use self::own::add_own;
 pub use self::own::{OwnDevice, list_own, refresh_own, remove_own};
 pub(crate) use self::peers::pinned;
 pub use self::peers::{Learned, contact, current, fetch, find, known, learn, name_of};

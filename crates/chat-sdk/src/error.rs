@@ -83,6 +83,18 @@ kinds! {
     /// The sealed keyring does not open, or is an older one.
     KeyringInvalid "keyring_invalid" Never "The account's keyring cannot be opened or is older than one seen before; the relay may be at fault.";
 
+    /// What was scanned is no code for linking, or one of a device of the same kind.
+    LinkCodeInvalid "link_code_invalid" Never "This is no code for linking, or one for the other kind of device.";
+    /// A code for linking is no longer good, or somebody took too long.
+    LinkExpired "link_expired" Never "The code is no longer good; show a new one.";
+    /// The other person said no.
+    LinkCancelled "link_cancelled" Never "Linking was cancelled on the other device.";
+    /// Somebody else than the other device has answered.
+    LinkNotAuthentic "link_not_authentic" Never "Somebody interfered with the linking; nothing was handed over. Show a new code.";
+
+    /// Another device has put the account's keyring under a new lock.
+    KeyringLocked "keyring_locked" Never "Another device has changed the password or the phrase; type one of them to go on.";
+
     // What the relay refuses.
     /// There is no such thing.
     NotFound "not_found" Never "There is no such thing.";
@@ -104,6 +116,22 @@ kinds! {
     TooLarge "too_large" Never "This exceeds a limit; make it smaller.";
     /// The request was not understood or makes no sense.
     Malformed "malformed" Never "The request makes no sense to the relay; the app may be older than the relay.";
+
+    /// What this account may store at the relay is used up.
+    QuotaExceeded "quota_exceeded" Never "The room of this account at the relay is used up; delete something first.";
+
+    // Files.
+    /// What is to be sent cannot be read.
+    SourceFailed "source_failed" Never "The file that is to be sent cannot be read.";
+    /// What is to be sent is not as long as it was.
+    SourceChanged "source_changed" Never "The file has changed since it was attached; cancel, and attach it again.";
+    /// What comes cannot be written.
+    SinkFailed "sink_failed" Never "The file cannot be written; is there room?";
+    /// The relay has given another blob, a changed one, or not all of it.
+    AttachmentNotAuthentic "attachment_not_authentic" Never "The file is not the one that was sent; throw away what was saved of it.";
+
+    /// A backup is another account's, damaged, cut short or mixed with another.
+    BackupInvalid "backup_invalid" Never "This is no whole backup of this account.";
 
     // What does not hold.
     /// A signed object does not verify.
@@ -285,7 +313,10 @@ impl Kind {
             RejectCode::NameInvalid => Self::NameInvalid,
             RejectCode::AlreadyExists => Self::AlreadyExists,
             RejectCode::ConversationExists => Self::ConversationExists,
-            RejectCode::Conflict => Self::Conflict,
+            RejectCode::Conflict | RejectCode::WrongOffset => Self::Conflict,
+            RejectCode::RangeUnsatisfiable => Self::ArgumentInvalid,
+            RejectCode::BlobMissing => Self::NotFound,
+            RejectCode::QuotaExceeded => Self::QuotaExceeded,
             RejectCode::StaleMembership => Self::StaleMembership,
             RejectCode::StaleDevices => Self::StaleDevices,
             RejectCode::NotVerified => Self::NotVerified,

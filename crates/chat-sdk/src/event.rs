@@ -8,6 +8,7 @@ use chat_core::presence::Presence;
 use chat_core::time::Timestamp;
 use tokio::sync::broadcast;
 
+use crate::attachments::Transferred;
 use crate::message::{Message, Status};
 
 /// How many events wait for a listener before it loses the oldest.
@@ -29,6 +30,15 @@ pub enum Event {
         message: MessageId,
         /// How far.
         status: Status,
+    },
+    /// A file of this account's message has come further on its way to the relay.
+    Transferred {
+        /// Where.
+        conversation: ConversationId,
+        /// Which message.
+        message: MessageId,
+        /// How far.
+        transferred: Transferred,
     },
     /// A message is gone: its timer ended, here or at the relay.
     Expired {

@@ -39,11 +39,15 @@
 //! | [`client`], [`conversation`] | what an app calls |
 //! | `annotating`, `deleting` | answers, reactions, edits, the end of a message |
 //! | [`presence`], [`badges`] | who is there; what is unread |
+//! | [`attachments`] | files, up and down |
 //! | [`message`], [`content`], [`event`], `timeline` | what an app sees |
 //! | [`live`] | a conversation, or all of them, as they change |
 //! | [`error`] | the one error apps see |
 //! | [`builder`], [`account`] | registering, logging in, opening |
 //! | [`devices`], [`verification`], [`prekeys`], [`ageing`] | whose keys are whose, and how long they last |
+//! | [`backup`] | history in a file, and back |
+//! | [`credentials`], [`keyring`] | password, recovery phrase, keys that are replaced in time |
+//! | [`linking`] | a device becomes one of the account's by a code on a screen |
 //! | `engine`, `connection` | one loop: what happens next, and over which connection |
 //! | `outbox`, `recipients`, `sealing`, `sending` | from a draft to bytes that the relay has |
 //! | `resume`, `sync`, `opening`, `receipts`, `expiry` | from bytes to a message, and to its end |
@@ -58,6 +62,8 @@ pub mod account;
 pub mod ageing;
 mod annotating;
 pub mod api;
+pub mod attachments;
+pub mod backup;
 pub mod badges;
 mod blocking;
 pub mod builder;
@@ -68,6 +74,7 @@ mod connection;
 pub mod content;
 pub mod context;
 pub mod conversation;
+pub mod credentials;
 mod deleting;
 mod details;
 pub mod devices;
@@ -78,7 +85,9 @@ pub mod error;
 pub mod event;
 mod expiry;
 mod hub;
+pub mod keyring;
 mod learning;
+pub mod linking;
 pub mod live;
 mod membership;
 pub mod message;
@@ -110,6 +119,7 @@ pub use chat_core::envelope::{Expiry, ExpiryMode, WrapScheme};
 pub use chat_core::membership::{Allowed, ConversationKind, Policy, Role};
 pub use chat_core::time::Timestamp;
 
+pub use crate::attachments::{Download, NewAttachment, Transferred, Upload};
 pub use crate::builder::{ClientBuilder, Registered};
 pub use crate::client::Client;
 pub use crate::clock::{Clock, ManualClock, SystemClock};

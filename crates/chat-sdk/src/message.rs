@@ -8,7 +8,7 @@ use chat_core::limits::EXPIRY_MAX;
 use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 
-use crate::content::{Content, Text};
+use crate::content::{Attachment, Content, Text};
 use crate::error::{Kind, Result};
 
 /// A message.
@@ -188,10 +188,17 @@ impl Draft {
         Self::of(Content::Text(text.into().into()))
     }
 
-    /// The words of a message again, for another conversation; `None` if it has none. Who said them,
+    /// The words or the file of a message again, for another conversation; `None` if it has neither. Who said them,
     /// whom they mention and what they answer does not go with them.
     #[must_use]
     pub fn forward(message: &Message) -> Option<Self> {
+        if let Content::Attachment(file) = &message.content {
+            // The blob and its key go along: nothing is uploaded again.
+            file.file.as_ref()?;
+            let caption =
+                Text { text: file.caption.text.clone(), forwarded: true, ..Text::default() };
+            return Some(Self::of(Content::Attachment(Attachment { caption, ..file.clone() })));
+        }
         let text = message.text()?.to_owned();
         Some(Self::of(Content::Text(Text { text, forwarded: true, ..Text::default() })))
     }

@@ -221,7 +221,7 @@ fn open_for_us(
             unwrap_on_session(tx, own, envelope, wrap, certificate, identity, now)?
         }
         WrapScheme::SenderChain => unwrap_on_chain(tx, envelope, wrap, &arrival.header, now)?,
-        _ => unwrap_for_account(envelope, wrap, &own.keyring, rng)
+        _ => unwrap_for_account(envelope, wrap, &own.keyring.get(), rng)
             .map(|(secret, list)| (secret, Some(list), Via::Account)),
     };
     let Ok((secret, list, via)) = unwrapped else { return Ok(Err(not_authentic)) };

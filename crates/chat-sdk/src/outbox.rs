@@ -56,6 +56,24 @@ pub(crate) fn queue(
     draft: &Draft,
     now: Timestamp,
 ) -> Result<MessageRow> {
+    let message = place(tx, own, conversation, id, draft, now)?;
+    outbox::push(tx, id, conversation, draft.compression)?;
+    Ok(message)
+}
+
+/// Puts a message into the conversation, to be shown here; into the outbox it comes later.
+///
+/// # Errors
+///
+/// As [`queue`].
+pub(crate) fn place(
+    tx: &Transaction<'_>,
+    own: &Own,
+    conversation: ConversationId,
+    id: MessageId,
+    draft: &Draft,
+    now: Timestamp,
+) -> Result<MessageRow> {
     let row = conversations::load(tx, conversation)?.ok_or(Kind::NotAMember)?;
     let membership = &row.membership;
     let role = membership.role(own.account()).ok_or(Kind::NotAMember)?;
@@ -99,7 +117,6 @@ pub(crate) fn queue(
         links: Links::of(&draft.content, own.account()),
     };
     messages::insert(tx, &message)?;
-    outbox::push(tx, id, conversation, draft.compression)?;
     if draft.content.is_aside() {
         if matches!(draft.content, Content::Details(_)) {
             profiles::keep_details(tx, conversation, &message.body)?;
@@ -187,6 +204,16 @@ pub(crate) fn retry(
     }
     outbox::requeue(tx, id, now)?;
     outbox::push(tx, id, conversation, Compression::Never)
+}
+
+/// Takes back a message of ours that never was in the outbox.
+pub(crate) fn take_back(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    id: MessageId,
+    now: Timestamp,
+) -> Result<bool> {
+    tombstones::bury(tx, conversation, id, None, Gone::Deleted, now)
 }
 
 /// Notes that the relay has a message of ours, at this place.

@@ -126,8 +126,9 @@ fn envelope_keys(
     account: AccountId,
 ) -> Result<Verified<EnvelopeKeys>> {
     if account == own.account() {
-        let identity = own.keyring.identity();
-        let public = own.keyring.current_envelope_secrets().public(Timestamp::default());
+        let keyring = own.keyring.get();
+        let identity = keyring.identity();
+        let public = keyring.current_envelope_secrets().public(Timestamp::default());
         return Ok(identity.sign_envelope_keys(&public).verify(&identity.key())?);
     }
     let peer = peers::load(tx, account)?.ok_or(Kind::NoDevices)?;

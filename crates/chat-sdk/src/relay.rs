@@ -4,14 +4,18 @@
 //! answers are the caller's. What comes back is as the relay says it: signed objects still have to
 //! be verified.
 
+mod blobs;
+
 use std::sync::Arc;
 
 use chat_core::api::account::{AccountKeys, AccountName, Keyring, OwnAccount};
+use chat_core::api::auth::RegistrationAnswer;
 use chat_core::api::conversations::{
     AppendEntry, ConversationPage, DeleteMessage, MembershipHead, MembershipPage, MessagePage,
     Receipts,
 };
 use chat_core::api::prekeys::{Bundles, FetchBundles, PrekeyCount};
+use chat_core::api::recovery::{PasswordFinish, PasswordStart, PutRecoveryKey};
 use chat_core::api::unread::Unread;
 use chat_core::deletion::SignedDeletion;
 use chat_core::device::PublishedDevices;
@@ -134,6 +138,36 @@ impl Relay {
     /// [`Kind::Conflict`], [`Kind::NotVerified`].
     pub async fn put_envelope_keys(&self, keys: &Unverified<EnvelopeKeys>) -> Result<()> {
         self.put("/v1/account/envelope-keys".into(), keys).await
+    }
+
+    // ── credentials ─────────────────────────────────────────────────────────────────────────────
+
+    /// `PUT /v1/account/recovery-key`.
+    ///
+    /// # Errors
+    ///
+    /// What befalls every request.
+    pub async fn put_recovery_key(&self, key: &PutRecoveryKey) -> Result<()> {
+        self.put("/v1/account/recovery-key".into(), key).await
+    }
+
+    /// `POST /v1/account/password/start`: first half of another password.
+    ///
+    /// # Errors
+    ///
+    /// What befalls every request.
+    pub async fn password_start(&self, start: &PasswordStart) -> Result<RegistrationAnswer> {
+        self.post("/v1/account/password/start".into(), start).await
+    }
+
+    /// `POST /v1/account/password/finish`: second half, with the keyring that it opens.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Conflict`] if another device has replaced the keyring.
+    pub async fn password_finish(&self, finish: &PasswordFinish) -> Result<()> {
+        let (path, body) = ("/v1/account/password/finish".into(), api::write(finish)?);
+        self.exchange(Method::Post, path, Some(body)).await.map(drop)
     }
 
     // ── prekeys ─────────────────────────────────────────────────────────────────────────────────

@@ -17,6 +17,7 @@ use chat_core::receipt::Sequence;
 use rusqlite::Transaction;
 
 use crate::ageing;
+use crate::credentials;
 use crate::error::Result;
 use crate::hub::Hub;
 use crate::learning::learn;
@@ -25,7 +26,7 @@ use crate::prekeys::{self, Occasion};
 use crate::settings;
 use crate::store::conversations::Standing;
 use crate::store::{account, conversations, cursors, messages};
-use crate::sync::{Inbound, pass_over, receive};
+use crate::sync::{Inbound, is_about_us, pass_over, receive};
 
 /// The name of the fact that holds the relay's epoch.
 const EPOCH: &str = "relay_epoch";
@@ -47,6 +48,7 @@ pub(crate) async fn resume(hub: &Hub, epoch: u64) -> Result<Vec<ClientFrame>> {
     let mut frames = unacknowledged(hub, &listed).await?;
     frames.extend(fetch_receipts(hub).await?);
     pass_over(learn(hub, hub.context.own.account()).await)?;
+    tend(hub).await?;
     if let Err(error) = prekeys::replenish(&hub.context, occasion).await {
         if error.is_transient() {
             return Err(error);
@@ -150,4 +152,17 @@ async fn fetch_receipts(hub: &Hub) -> Result<Vec<ClientFrame>> {
         return Ok(Vec::new());
     }
     Ok(receive(hub, batch).await?.frames)
+}
+
+/// Looks after the account's keys. What a new lock keeps from this device is no reason to do without
+/// a connection.
+async fn tend(hub: &Hub) -> Result<()> {
+    match credentials::tend(&hub.context).await {
+        Err(error) if is_about_us(error.kind()) || error.is_transient() => Err(error),
+        Err(error) => {
+            tracing::warn!(code = error.code(), "the account's keys were not looked after");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }

@@ -29,6 +29,7 @@ use crate::content::Content;
 use crate::context::Own;
 use crate::devices;
 use crate::error::Result;
+use crate::keyring::SharedKeyring;
 use crate::message::Draft;
 use crate::opening::{self, Arrival, Outcome};
 use crate::random::{Randomness, Rng};
@@ -92,7 +93,7 @@ impl Person {
             workspace: WorkspaceId::from_bytes([9; 16]),
             identity_key: identity.key(),
             device: Arc::new(device),
-            keyring: Arc::new(Keyring::new(identity, envelope, &mut rng)),
+            keyring: SharedKeyring::new(Keyring::new(identity, envelope, &mut rng)),
             sessions_a_message_max: chat_core::limits::SESSIONS_A_MESSAGE_MAX,
         };
         let one_time = upload.one_time.to_vec();
@@ -109,7 +110,7 @@ impl Person {
             username: self.own.username.clone(),
             workspace: self.own.workspace,
             device_secrets: self.own.device.to_snapshot().into(),
-            keyring: self.own.keyring.to_snapshot().into(),
+            keyring: self.own.keyring.get().to_snapshot().into(),
             keyring_lock: Zeroizing::new(vec![]).into(),
             keyring_number: 1,
             devices: to_bytes(&self.published),
@@ -152,12 +153,13 @@ impl Person {
     }
 
     fn keys(&self) -> AccountKeys {
-        let public = self.own.keyring.current_envelope_secrets().public(NOW);
+        let keyring = self.own.keyring.get();
+        let public = keyring.current_envelope_secrets().public(NOW);
         AccountKeys {
             account: self.own.account(),
             username: self.own.username.clone(),
             devices: self.published.clone(),
-            envelope_keys: self.own.keyring.identity().sign_envelope_keys(&public),
+            envelope_keys: keyring.identity().sign_envelope_keys(&public),
         }
     }
 
@@ -172,9 +174,9 @@ impl Person {
     pub(crate) fn is_removed(&mut self, at: Timestamp) {
         let account = self.own.account();
         let devices = AccountDevices::verify(account, self.published.clone()).unwrap();
-        let identity = self.own.keyring.identity();
+        let keyring = self.own.keyring.get();
         let device = self.own.address.device;
-        self.published = devices::list::without(identity, &devices, device, at).unwrap();
+        self.published = devices::list::without(keyring.identity(), &devices, device, at).unwrap();
     }
 
     /// Hands out prekeys, as a relay does.

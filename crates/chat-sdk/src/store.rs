@@ -23,6 +23,8 @@
 //! | [`annotations`], [`timeline`], [`window`] | what was said about messages; messages to look at |
 //! | [`search`] | `search`: their words |
 //! | [`outbox`], [`scheduled`] | what is to be sent, now and later |
+//! | [`backups`] | messages for a backup, and out of one |
+//! | [`uploads`] | files that messages wait for |
 //! | [`cursors`], [`receipts`] | how far we are, and how far others are |
 //! | [`history`] | `held`: which places of a log we were shown |
 //! | [`settings`], [`drafts`] | what this account has settled; words not sent |
@@ -33,6 +35,7 @@
 
 pub mod account;
 pub mod annotations;
+pub mod backups;
 pub mod chains;
 pub mod changes;
 mod columns;
@@ -58,6 +61,7 @@ mod thread;
 pub mod timeline;
 pub mod timers;
 pub mod tombstones;
+pub mod uploads;
 pub mod window;
 
 use std::fmt;

@@ -46,6 +46,15 @@ pub enum Method {
     Post,
     /// Replaces.
     Put,
+    /// Replaces, with a body of bytes as they are instead of JSON.
+    PutOctets,
+    /// Reads a part of what there is.
+    GetPart {
+        /// The place of its first byte.
+        first: u64,
+        /// The place of its last byte.
+        last: u64,
+    },
     /// Takes away.
     Delete,
 }
@@ -56,7 +65,7 @@ pub struct Request {
     pub method: Method,
     /// Path and query, beginning with a slash.
     pub path: String,
-    /// A JSON body.
+    /// A body: JSON, unless the method says otherwise.
     pub body: Option<Vec<u8>>,
     /// Who asks.
     pub token: Option<AccessToken>,

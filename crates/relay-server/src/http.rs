@@ -10,6 +10,8 @@
 //! | [`backup`] | `/v1/account/backup…` |
 //! | [`blobs`] | `/v1/blobs…` |
 //! | [`unread`] | `/v1/unread` |
+//! | [`recovery`] | `/v1/auth/recovery/…`, `/v1/account/recovery-key`, `/v1/account/password/…` |
+//! | [`linking`] | `/v1/linking/…` |
 //! | [`origin`] | which web pages may |
 //! | [`routes()`] | the list of all paths |
 //! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
@@ -32,11 +34,13 @@ pub mod described;
 pub mod extract;
 pub mod health;
 mod host;
+pub mod linking;
 pub mod openapi;
 pub mod origin;
 pub mod prekeys;
 pub mod push;
 mod range;
+pub mod recovery;
 pub mod refusal;
 pub mod routes;
 pub mod sentences;
@@ -131,6 +135,13 @@ pub fn routes() -> Routes {
         .route("/v1/blobs/{blob}/upload", get(blobs::upload))
         .route("/v1/conversations/{conversation}/deletions", post(deletions::delete))
         .route("/v1/unread", get(unread::counts))
+        .route("/v1/auth/recovery/start", post(recovery::start))
+        .route("/v1/auth/recovery/finish", post(recovery::finish))
+        .route("/v1/account/recovery-key", put(recovery::put_key))
+        .route("/v1/account/password/start", post(recovery::password_start))
+        .route("/v1/account/password/finish", post(recovery::password_finish))
+        .route("/v1/linking/write", post(linking::write))
+        .route("/v1/linking/read", post(linking::read))
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/v1/limits", get(health::limits))
         .route("/v1/openapi.json", get(health::openapi))

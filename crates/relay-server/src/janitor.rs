@@ -59,6 +59,9 @@ pub async fn run(services: Arc<Services>) {
             if let Err(error) = forgotten {
                 tracing::warn!(%error, "what has run out could not be forgotten yet");
             }
+            if let Err(error) = services.storage.forget_mailboxes(services.now()).await {
+                tracing::warn!(%error, "mailboxes could not be forgotten yet");
+            }
             if let Err(error) = prune_audit(&services).await {
                 tracing::warn!(%error, "the audit log could not be shortened yet");
             }

@@ -97,6 +97,8 @@ pub enum Class {
     Connect,
     /// Uploading or fetching 64 KiB of a blob.
     Transfer,
+    /// Writing to or reading from a mailbox of two devices that are linked.
+    Linking,
     /// A REST request of somebody who is known.
     Request,
     /// A REST request of somebody who is not.
@@ -117,7 +119,7 @@ pub enum Sharing {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Message,
         Self::Receipt,
         Self::Typing,
@@ -130,6 +132,7 @@ impl Class {
         Self::Fetch,
         Self::Connect,
         Self::Transfer,
+        Self::Linking,
         Self::Request,
         Self::Anonymous,
     ];
@@ -150,6 +153,7 @@ impl Class {
             Self::Fetch => "fetch",
             Self::Connect => "connect",
             Self::Transfer => "transfer",
+            Self::Linking => "linking",
             Self::Request => "request",
             Self::Anonymous => "anonymous",
         }
@@ -184,6 +188,8 @@ impl Class {
             Self::Fetch => (rates.fetches_a_minute, 60),
             Self::Connect => (rates.connections_a_minute, 60),
             Self::Transfer => (rates.blob_mebibytes_a_quarter_hour.saturating_mul(16), 900),
+            // Two devices at one address, for ten minutes, and some patience.
+            Self::Linking => (rates.requests_a_quarter_hour.div_ceil(5), 900),
             Self::Request => (rates.requests_a_quarter_hour, 900),
             Self::Anonymous => (rates.requests_a_quarter_hour.div_ceil(10), 900),
         };

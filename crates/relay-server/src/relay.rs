@@ -51,7 +51,7 @@ use crate::registry::{Ending, Registry};
 use crate::retention::ledger::Ledger;
 use crate::server::{self, Server};
 use crate::service::presence::Presences;
-use crate::service::{Services, presence, retention};
+use crate::service::{Services, linking, presence, retention};
 use crate::storage::schema::Schema;
 use crate::storage::{Storage, StorageError, postgres, sqlite};
 use crate::tls::{Certificates, Reloaded, TlsError, choose_provider};
@@ -385,6 +385,7 @@ async fn services(
         registry: Registry::with_cap(config.caps.connections_an_account),
         writers: Writers::start(&storage, &bus, &clock, &metrics, &news, &ledger),
         retention: ledger,
+        mailboxes: linking::Mailboxes::default(),
         acknowledgements: Acknowledgements::over(storage.clone()),
         storage,
         bus,

@@ -24,6 +24,7 @@ pub mod device_login;
 pub mod devices;
 pub mod enrol;
 pub mod keyring;
+pub mod linking;
 pub mod login;
 pub mod membership;
 pub mod prekeys;
@@ -31,6 +32,7 @@ pub mod presence;
 pub mod push;
 pub mod read;
 pub mod receipts;
+pub mod recovery;
 pub mod register;
 pub mod retention;
 pub mod send;
@@ -116,6 +118,8 @@ pub struct Services {
     pub writers: Writers,
     /// Cursors on their way to the store.
     pub acknowledgements: Acknowledgements,
+    /// Who waits at a mailbox.
+    pub mailboxes: linking::Mailboxes,
     /// What is noted for the operator's auditors.
     pub audit: Audit,
     /// For how long that is kept.

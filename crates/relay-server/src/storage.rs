@@ -26,11 +26,13 @@ pub mod blobs;
 mod conformance;
 mod deletion;
 mod error;
+pub mod linking;
 mod month;
 pub mod postgres;
 mod presence;
 pub mod push;
 mod records;
+pub mod recovery;
 pub mod restoring;
 mod retention;
 mod row;
@@ -62,6 +64,7 @@ pub use backup::BackupStorage;
 pub use blobs::{BlobStorage, Piece, Placed, Reservation, Room, StoredBlob};
 pub use deletion::DeletionStorage;
 pub use error::StorageError;
+pub use linking::LinkingStorage;
 pub use presence::{LastSeen, PresenceStorage};
 pub use push::{PushStorage, WakeUp};
 pub use records::{
@@ -71,6 +74,8 @@ pub use records::{
 };
 pub use retention::{Erased, Erasure, RetentionStorage, Usage};
 pub use unread::UnreadStorage;
+
+pub use recovery::RecoveryStorage;
 
 /// A page of messages ends after this many bytes of envelopes, however many were asked for.
 pub const READ_BYTES_MAX: usize = 1024 * 1024;
@@ -87,6 +92,8 @@ pub trait Storage:
     + UnreadStorage
     + administration::Administration
     + vitals::Measured
+    + LinkingStorage
+    + RecoveryStorage
     + std::fmt::Debug
     + Send
     + Sync

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use chat_core::api::account::{AccountKeys, Keyring as PublishedKeyring};
 use chat_core::api::auth::{Enrol, Enrolment, LoginFinish, OpaqueStart, Tokens};
 use chat_core::device::AccountDevices;
-use chat_core::id::{DeviceAddress, DeviceId};
+use chat_core::id::{AccountId, DeviceAddress, DeviceId};
 use chat_core::limits::{ONE_TIME_PREKEYS_MAX, is_username};
 use chat_core::prekey::PrekeyUpload;
 use chat_crypto::identity::DeviceSecrets;
-use chat_crypto::keyring::Keyring;
+use chat_crypto::keyring::{Keyring, KeyringError, KeyringLock};
 use chat_crypto::prekey::PrekeySecrets;
 
 use super::{Agreed, Setup, check_is_empty, settle};
 use crate::access;
+use crate::api::Api;
 use crate::context::{Context, Own};
 use crate::devices::list;
 use crate::error::{Kind, Result};
-use crate::password::{ExportKey, Password};
+use crate::keyring::SharedKeyring;
+use crate::password::{ExportKey, Password, PasswordHardening};
+use crate::random::Randomness;
 use crate::transport::AccessToken;
 
 /// How often the list is extended anew when another device was first.
@@ -36,16 +39,42 @@ pub async fn log_in(setup: Setup, username: &str, password: &str) -> Result<Cont
     if !is_username(username) {
         return Err(Kind::WrongPassword.into());
     }
-    let (enrolment, export_key) = authenticate(&setup, username, password).await?;
+    let Setup { api, hardening, randomness, .. } = &setup;
+    let proof = authenticate(api, username, password, *hardening, randomness.clone());
+    let (enrolment, export_key) = proof.await?;
+    join(setup, username, enrolment, |sealed, account| {
+        let (bytes, number) = (&sealed.sealed, sealed.number);
+        Keyring::open_with_password(bytes, account, number, export_key.as_bytes())
+    })
+    .await
+}
+
+/// What the password gives that opens the keyring, after the relay was convinced of it.
+///
+/// # Errors
+///
+/// [`Kind::WrongPassword`], [`Kind::RelayUnreachable`].
+pub(crate) async fn prove(
+    api: &Api,
+    username: &str,
+    password: &str,
+    hardening: PasswordHardening,
+    randomness: Randomness,
+) -> Result<ExportKey> {
+    Ok(authenticate(api, username, password, hardening, randomness).await?.1)
+}
+
+/// Opens the keyring by what a person typed, and makes this device one of the account's.
+pub(super) async fn join(
+    setup: Setup,
+    username: &str,
+    enrolment: Enrolment,
+    open: impl FnOnce(&PublishedKeyring, AccountId) -> Result<(Keyring, KeyringLock), KeyringError>,
+) -> Result<Context> {
     let token = AccessToken::new(enrolment.token);
     let sealed: PublishedKeyring = setup.api.own_keyring(&token).await?;
-    let (keyring, keyring_lock) = Keyring::open_with_password(
-        &sealed.sealed,
-        enrolment.account,
-        sealed.number,
-        export_key.as_bytes(),
-    )
-    .map_err(|error| Kind::KeyringInvalid.because(error))?;
+    let (keyring, keyring_lock) =
+        open(&sealed, enrolment.account).map_err(|error| Kind::KeyringInvalid.because(error))?;
     let workspace = setup.api.own_account(&token).await?.workspace;
     let new = NewDevice::make(&setup, &enrolment.account);
     let (devices, tokens) = enrol(&setup, &token, &keyring, &new).await?;
@@ -55,7 +84,7 @@ pub async fn log_in(setup: Setup, username: &str, password: &str) -> Result<Cont
         workspace,
         identity_key: keyring.identity().key(),
         device: Arc::new(new.device),
-        keyring: Arc::new(keyring),
+        keyring: SharedKeyring::new(keyring),
         sessions_a_message_max: setup.sessions_a_message_max,
     };
     let agreed = Agreed {
@@ -65,6 +94,7 @@ pub async fn log_in(setup: Setup, username: &str, password: &str) -> Result<Cont
         devices_number: devices.number(),
         devices: devices.to_published(),
         prekeys: new.prekeys,
+        upload: None,
         tokens,
     };
     settle(setup, agreed).await
@@ -72,19 +102,21 @@ pub async fn log_in(setup: Setup, username: &str, password: &str) -> Result<Cont
 
 /// Convinces the relay of the password, without showing it.
 async fn authenticate(
-    setup: &Setup,
+    api: &Api,
     username: &str,
     password: &str,
+    hardening: PasswordHardening,
+    randomness: Randomness,
 ) -> Result<(Enrolment, ExportKey)> {
     // A password that cannot be is answered like one that nobody has.
-    let password = Password::new(password, setup.hardening, setup.randomness.clone())
-        .map_err(|_| Kind::WrongPassword)?;
+    let password =
+        Password::new(password, hardening, randomness).map_err(|_| Kind::WrongPassword)?;
     let (request, logging_in) = password.log_in()?;
     let start = OpaqueStart { username: username.to_owned(), request };
-    let answer = setup.api.login_start(&start).await?;
+    let answer = api.login_start(&start).await?;
     let (finalization, export_key) = logging_in.finish(answer.response).await?;
     let finish = LoginFinish { login: answer.login, finalization };
-    Ok((setup.api.login_finish(&finish).await?, export_key))
+    Ok((api.login_finish(&finish).await?, export_key))
 }
 
 /// The keys of a device that is about to be one of the account's.
@@ -96,7 +128,7 @@ struct NewDevice {
 }
 
 impl NewDevice {
-    fn make(setup: &Setup, account: &chat_core::id::AccountId) -> Self {
+    fn make(setup: &Setup, account: &AccountId) -> Self {
         let (now, rng) = (setup.clock.now(), &mut setup.randomness.rng());
         let address = DeviceAddress { account: *account, device: DeviceId::random(rng) };
         let device = DeviceSecrets::generate(rng);

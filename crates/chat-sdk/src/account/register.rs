@@ -16,8 +16,10 @@ use chat_crypto::wrap::EnvelopeSecrets;
 use super::{Agreed, Setup, check_is_empty, settle};
 use crate::access;
 use crate::context::{Context, Own};
+use crate::credentials;
 use crate::devices::list;
 use crate::error::{Kind, Result};
+use crate::keyring::SharedKeyring;
 use crate::password::{ExportKey, Password};
 
 /// Registers a new account with this device as its first.
@@ -58,7 +60,7 @@ pub async fn register(
         workspace,
         identity_key: new.keyring.identity().key(),
         device: Arc::new(new.device),
-        keyring: Arc::new(new.keyring),
+        keyring: SharedKeyring::new(new.keyring),
         sessions_a_message_max: setup.sessions_a_message_max,
     };
     let agreed = Agreed {
@@ -68,9 +70,15 @@ pub async fn register(
         devices: finish.devices,
         devices_number: 1,
         prekeys: new.prekeys,
+        upload: None,
         tokens,
     };
-    Ok((settle(setup, agreed).await?, new.phrase))
+    let context = settle(setup, agreed).await?;
+    match credentials::publish_key(&context, &new.phrase).await {
+        // The account is there; the key is published with the first connection.
+        Err(error) if !error.is_transient() => Err(error),
+        _ => Ok((context, new.phrase)),
+    }
 }
 
 /// The keys of an account that is about to be.

@@ -1,8 +1,9 @@
 //! Our own devices.
 
 use chat_core::codec::to_bytes;
-use chat_core::device::AccountDevices;
+use chat_core::device::{AccountDevices, DeviceCertificate, PublishedDevices};
 use chat_core::id::DeviceId;
+use chat_core::signed::Unverified;
 use chat_core::time::Timestamp;
 use rusqlite::Transaction;
 
@@ -87,6 +88,42 @@ fn accept(tx: &Transaction<'_>, own: &Own, devices: &AccountDevices) -> Result<(
     forget_removed(tx, devices)
 }
 
+/// Adds a device that was certified to the account's list; on top of another's change if one was
+/// faster.
+///
+/// # Errors
+///
+/// [`Kind::TooManyDevices`], [`Kind::RelayUnreachable`]; [`Kind::NotVerified`] for a certificate of
+/// somebody else.
+pub(crate) async fn add_own(
+    context: &Context,
+    certificate: Unverified<DeviceCertificate>,
+) -> Result<DeviceId> {
+    let own = context.own.clone();
+    let keyring = own.keyring.get();
+    let identity = keyring.identity();
+    let device = certificate.clone().verify(&own.identity_key)?.address.device;
+    let mut current = stored(context).await?;
+    for _ in 0..ATTEMPTS {
+        let published = list::with(identity, &current, certificate.clone(), device, context.now())?;
+        match publish(context, published).await {
+            Err(error) if error.kind() == Kind::Conflict => {
+                current = refresh_own(context).await?;
+            }
+            outcome => return outcome.map(|()| device),
+        }
+    }
+    Err(Kind::Conflict.into())
+}
+
+/// Puts a list in the place of the one before, at the relay and then here.
+async fn publish(context: &Context, published: PublishedDevices) -> Result<()> {
+    let own = context.own.clone();
+    let next = AccountDevices::verify(own.account(), published.clone())?;
+    context.relay.put_devices(&published).await?;
+    context.store.write(move |tx| accept(tx, &own, &next)).await
+}
+
 /// Removes a device from the account: it can no longer log in, and nobody seals for it any more.
 ///
 /// # Errors
@@ -94,20 +131,16 @@ fn accept(tx: &Transaction<'_>, own: &Own, devices: &AccountDevices) -> Result<(
 /// [`Kind::NotFound`] if it is none of ours or was removed before, [`Kind::RelayUnreachable`].
 pub async fn remove_own(context: &Context, device: DeviceId) -> Result<()> {
     let own = context.own.clone();
-    let identity = own.keyring.identity();
+    let keyring = own.keyring.get();
+    let identity = keyring.identity();
     let mut current = stored(context).await?;
     for _ in 0..ATTEMPTS {
         let published = list::without(identity, &current, device, context.now())?;
-        let next = AccountDevices::verify(own.account(), published.clone())?;
-        match context.relay.put_devices(&published).await {
-            Ok(()) => {
-                let own = own.clone();
-                return context.store.write(move |tx| accept(tx, &own, &next)).await;
-            }
+        match publish(context, published).await {
             Err(error) if error.kind() == Kind::Conflict => {
                 current = refresh_own(context).await?;
             }
-            Err(error) => return Err(error),
+            outcome => return outcome,
         }
     }
     Err(Kind::Conflict.into())

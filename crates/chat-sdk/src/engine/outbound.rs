@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
+use chat_core::codec::List;
 use chat_core::envelope::Envelope;
 use chat_core::frame::ClientFrame;
-use chat_core::id::{ConversationId, MessageId};
+use chat_core::id::{BlobId, ConversationId, MessageId};
+use chat_core::limits::BLOBS_A_MESSAGE_MAX;
 use chat_core::receipt::Sequence;
 use chat_core::reject::Reject;
 use chat_core::time::Timestamp;
+use rusqlite::Transaction;
 use tokio::time::Instant;
 
 use super::{Done, Engine, InFlight, Phase};
 use crate::error::Result;
 use crate::sealing::Step;
 use crate::sending;
-use crate::store::{deletions, outbox, receipts};
+use crate::store::{deletions, outbox, receipts, uploads};
 use crate::{deleting, presence};
 
 /// Most conversations whose messages are prepared or on their way at once.
@@ -47,7 +50,9 @@ impl Engine {
     ) -> Result<()> {
         match outcome {
             Ok(Step::Send(message, envelope)) if matches!(self.phase, Phase::Up(_)) => {
-                self.send(conversation, message, *envelope)
+                let named = move |tx: &Transaction<'_>| uploads::named_by(tx, message);
+                let blobs = self.hub.context.store.read(named).await?;
+                self.send(conversation, message, *envelope, blobs)
             }
             Ok(_) => {
                 self.busy.remove(&conversation);
@@ -65,11 +70,12 @@ impl Engine {
         conversation: ConversationId,
         message: MessageId,
         envelope: Envelope,
+        blobs: Option<List<BlobId, BLOBS_A_MESSAGE_MAX>>,
     ) -> Result<()> {
         let request = self.request();
         let sent = InFlight { conversation, message, since: Instant::now() };
         self.in_flight.insert(request, sent);
-        self.write(ClientFrame::Send { request, envelope, blobs: None })
+        self.write(ClientFrame::Send { request, envelope, blobs })
     }
 
     pub(super) fn on_accepted(&mut self, request: u32, sequence: Sequence, at: Timestamp) {

@@ -203,15 +203,20 @@ pub fn set_devices(tx: &Transaction<'_>, devices: &[u8], number: u32) -> Result<
     Ok(())
 }
 
-/// Replaces the keyring and its number.
+/// Replaces the keyring, its lock and its number.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`].
-pub fn set_keyring(tx: &Transaction<'_>, keyring: &Snapshot, number: u64) -> Result<()> {
+pub fn set_keyring(
+    tx: &Transaction<'_>,
+    keyring: &Snapshot,
+    lock: &Snapshot,
+    number: u64,
+) -> Result<()> {
     tx.execute(
-        "UPDATE account SET keyring = ?1, keyring_number = ?2",
-        params![keyring.as_bytes(), number],
+        "UPDATE account SET keyring = ?1, keyring_lock = ?2, keyring_number = ?3",
+        params![keyring.as_bytes(), lock.as_bytes(), number],
     )?;
     Ok(())
 }
@@ -322,5 +327,15 @@ pub fn set_fact(tx: &Transaction<'_>, name: &str, value: &[u8]) -> Result<()> {
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         params![name, value],
     )?;
+    Ok(())
+}
+
+/// Forgets a small fact.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn forget_fact(tx: &Transaction<'_>, name: &str) -> Result<()> {
+    tx.execute("DELETE FROM facts WHERE name = ?1", [name])?;
     Ok(())
 }

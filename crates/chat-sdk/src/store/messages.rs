@@ -211,6 +211,16 @@ pub fn accepted(
     Ok(())
 }
 
+/// Gives a message that was not sealed yet another body of the same kind.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn set_body(tx: &Transaction<'_>, id: MessageId, body: &[u8]) -> Result<()> {
+    tx.execute("UPDATE messages SET body = ?2 WHERE id = ?1", params![id.as_bytes(), body])?;
+    Ok(())
+}
+
 /// Notes that the relay refused a message of ours for good.
 ///
 /// # Errors

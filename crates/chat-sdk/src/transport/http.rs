@@ -50,15 +50,22 @@ impl Transport for Network {
         let url = self.origin.http(&request.path);
         let mut builder = match request.method {
             Method::Get => self.http.get(url),
+            Method::GetPart { first, last } => {
+                self.http.get(url).header("range", format!("bytes={first}-{last}"))
+            }
             Method::Post => self.http.post(url),
-            Method::Put => self.http.put(url),
+            Method::Put | Method::PutOctets => self.http.put(url),
             Method::Delete => self.http.delete(url),
         };
         if let Some(token) = &request.token {
             builder = builder.bearer_auth(token.as_str());
         }
         if let Some(body) = request.body {
-            builder = builder.header("content-type", "application/json").body(body);
+            let kind = match request.method {
+                Method::PutOctets => "application/octet-stream",
+                _ => "application/json",
+            };
+            builder = builder.header("content-type", kind).body(body);
         }
         let mut response = builder.send().await.map_err(unreachable_relay)?;
         let status = response.status().as_u16();

@@ -15,6 +15,12 @@ pub enum AuditEvent {
     AccountCreated,
     /// Somebody tried a password.
     PasswordLogin,
+    /// Somebody tried a recovery phrase.
+    RecoveryLogin,
+    /// An account has another password.
+    PasswordChanged,
+    /// An account has another recovery phrase.
+    RecoveryKeyReplaced,
     /// A device answered a challenge.
     DeviceLogin,
     /// A device logged out.
@@ -70,6 +76,9 @@ impl AuditEvent {
         match self {
             Self::AccountCreated => "account_created",
             Self::PasswordLogin => "password_login",
+            Self::RecoveryLogin => "recovery_login",
+            Self::PasswordChanged => "password_changed",
+            Self::RecoveryKeyReplaced => "recovery_key_replaced",
             Self::DeviceLogin => "device_login",
             Self::LoggedOut => "logged_out",
             Self::TokenReplayed => "token_replayed",

@@ -10,6 +10,7 @@ pub(super) mod conversations;
 pub(super) mod deletion;
 pub(super) mod devices;
 pub(super) mod expiry;
+pub(super) mod linking;
 pub(super) mod login;
 pub(super) mod messages;
 pub(super) mod people;
@@ -17,6 +18,7 @@ pub(super) mod prekeys;
 pub(super) mod presence;
 pub(super) mod pushes;
 pub(super) mod reading;
+pub(super) mod recovery;
 pub(super) mod retention;
 pub(super) mod unread;
 
@@ -54,6 +56,17 @@ macro_rules! suite {
                 of_many_who_spend_a_token_one_succeeds,
                 a_revoked_device_refreshes_nothing,
                 what_has_run_out_is_forgotten,
+            }
+            linking {
+                a_slot_is_written_once,
+                slots_of_other_rows_and_mailboxes_are_others,
+                of_two_who_write_a_slot_one_is_read,
+                a_mailbox_is_gone_when_its_time_is_over,
+                mailboxes_are_counted,
+            }
+            recovery {
+                a_recovery_key_is_found_by_name_whatever_its_case,
+                another_password_and_its_keyring_come_together,
             }
             audit {
                 an_empty_log_is_whole,

@@ -53,6 +53,7 @@ pub(crate) const STEPS: &[Step] = &[
     (5, "blobs", include_str!("../../migrations/postgres/0005_blobs.sql")),
     (6, "retention", include_str!("../../migrations/postgres/0006_retention.sql")),
     (7, "compatible", include_str!("../../migrations/postgres/0007_compatible.sql")),
+    (8, "linking", include_str!("../../migrations/postgres/0008_linking.sql")),
     (9, "rules", include_str!("../../migrations/postgres/0009_rules.sql")),
 ];
 /// How long a verb waits for a connection before it says that the store is not available.

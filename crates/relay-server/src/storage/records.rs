@@ -108,6 +108,8 @@ pub enum PendingKind {
     Login,
     /// The nonce of a device log-in.
     Challenge,
+    /// The nonce of a log-in by recovery phrase.
+    Recovery,
     /// A ticket for a WebSocket whose upgrade cannot carry a header.
     Ticket,
 }

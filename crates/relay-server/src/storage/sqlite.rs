@@ -52,6 +52,7 @@ pub(crate) const STEPS: &[Step] = &[
     (5, "blobs", include_str!("../../migrations/sqlite/0005_blobs.sql")),
     (6, "retention", include_str!("../../migrations/sqlite/0006_retention.sql")),
     (7, "compatible", include_str!("../../migrations/sqlite/0007_compatible.sql")),
+    (8, "linking", include_str!("../../migrations/sqlite/0008_linking.sql")),
     (9, "rules", include_str!("../../migrations/sqlite/0009_rules.sql")),
 ];
 const READERS_MAX: u32 = 4;

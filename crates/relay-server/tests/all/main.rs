@@ -19,6 +19,7 @@ mod frames;
 mod gaps;
 mod http1;
 mod limits;
+mod linking;
 mod logs;
 mod matrix;
 mod messages;

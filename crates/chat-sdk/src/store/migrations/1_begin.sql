@@ -181,6 +181,18 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_conversation ON outbox (conversation, place);
 
+-- Attachments on their way up; the message that waits for one is not in the outbox yet.
+CREATE TABLE uploads (
+    message      BLOB    PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+    conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    blob         BLOB    CHECK (length(blob) = 16),  -- absent until the relay has room
+    done         INTEGER NOT NULL,  -- bytes of the blob
+    total        INTEGER NOT NULL,
+    sealer       BLOB    NOT NULL,  -- snapshot
+    description  BLOB,              -- of the whole attachment, once its last piece is on its way
+    revision     INTEGER NOT NULL   -- rises with each change
+) STRICT;
+
 -- Each sending device's last message in a conversation, so that gaps and forks show.
 CREATE TABLE last_heard (
     conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,

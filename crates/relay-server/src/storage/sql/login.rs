@@ -25,6 +25,7 @@ fn number(kind: PendingKind) -> i64 {
         PendingKind::Login => 1,
         PendingKind::Challenge => 2,
         PendingKind::Ticket => 3,
+        PendingKind::Recovery => 4,
     }
 }
 
