@@ -37,6 +37,34 @@ async fn group_admin_shows_who_decides() {
 }
 
 #[tokio::test]
+async fn attachments_saves_what_was_sent_after_a_pause() {
+    let output = run(env!("CARGO_BIN_EXE_attachments")).await;
+
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let paused = said.find("Paused at ").unwrap();
+    assert!(!said.contains("Paused at 100 %") && paused < said.find("Sent, 100 %").unwrap());
+    assert!(said.contains("Fetched, 100 % of 5000000 bytes"), "{said}");
+    assert!(said.contains("Bob saved film.mp4, the same: true"), "{said}");
+    assert!(said.contains("Bob forwarded it"), "{said}");
+}
+
+#[tokio::test]
+async fn link_device_shows_the_same_emoji_on_both_and_reads_on() {
+    let output = run(env!("CARGO_BIN_EXE_link_device")).await;
+
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let emoji = |device: &str| {
+        let line = said.lines().filter_map(|line| line.strip_prefix(device)).next_back();
+        line.unwrap().trim().to_owned()
+    };
+    assert_eq!(emoji("The phone shows"), emoji("The laptop shows"));
+    assert!(said.contains("The laptop took over 1 message"), "{said}");
+    assert!(said.contains("The laptop reads: For all of your devices"), "{said}");
+}
+
+#[tokio::test]
 async fn a_bot_says_back_what_it_hears_and_remembers_who_it_is() {
     let relay = TestRelay::start().await;
     let folder = tempfile::tempdir().unwrap();

@@ -25,10 +25,14 @@ mod guide {
     mod accounts {}
     #[doc = include_str!("../../docs/guide/conversations.md")]
     mod conversations {}
+    #[doc = include_str!("../../docs/guide/devices.md")]
+    mod devices {}
     #[doc = include_str!("../../docs/guide/errors.md")]
     mod errors {}
     #[doc = include_str!("../../docs/guide/events.md")]
     mod events {}
+    #[doc = include_str!("../../docs/guide/files.md")]
+    mod files {}
     #[doc = include_str!("../../docs/guide/first-message.md")]
     mod first_message {}
     #[doc = include_str!("../../docs/guide/live.md")]

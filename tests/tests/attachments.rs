@@ -1,6 +1,6 @@
 //! Files: up in pieces, down in parts, held back until they are whole, and never believed before.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use chat_sdk::{
 };
 use chat_tests::on_both_stands;
 use chat_tests::stand::{Nodes as _, Stand};
+use tokio::io::AsyncReadExt as _;
 
 use crate::meddling::Meddling;
 use crate::people::{PASSWORD, builder, clock, open, people, with_file, within};
@@ -61,7 +62,7 @@ async fn an_image_has_a_thumbnail_and_words_beside_it(relay: &Stand) {
     let [alice, mut bob] = people(relay, ["alice", "bob"]).await;
     let chat = alice.client.direct("bob").await.unwrap();
     let mut photo = Cursor::new(Vec::new());
-    let pixels = image::RgbImage::from_fn(900, 300, |x, y| image::Rgb([x as u8, y as u8, 0]));
+    let pixels = image::RgbImage::from_fn(900, 300, |x, y| image::Rgb([shade(x), shade(y), 0]));
     pixels.write_to(&mut photo, image::ImageFormat::Png).unwrap();
 
     let new = NewAttachment::named("photo.png").media_type("image/png");
@@ -154,7 +155,7 @@ async fn answers_and_pieces_that_get_lost_do_no_harm(relay: &Stand) {
     let pieces = Arc::new(AtomicUsize::new(0));
     line.meddle(move |request| {
         let is_piece = request.method == Method::PutOctets;
-        (is_piece && pieces.fetch_add(1, Ordering::SeqCst) % 2 == 0)
+        (is_piece && pieces.fetch_add(1, Ordering::SeqCst).is_multiple_of(2))
             .then(|| Err(Kind::RelayUnreachable.into()))
     });
 
@@ -234,7 +235,7 @@ async fn another_blob_or_a_part_of_it_is_not_believed(relay: &Stand) {
     let real = line.request(request).await.unwrap().body;
     line.meddle(move |request| {
         let Method::GetPart { first, last } = request.method else { return None };
-        let (first, last) = (first as usize, (last as usize + 1).min(real.len()));
+        let (first, last) = (length(first), (length(last) + 1).min(real.len()));
         let is_it = request.path.ends_with(&wanted.to_string());
         is_it.then(|| Ok(Answer { status: 206, body: real.slice(first..last) }))
     });
@@ -250,7 +251,7 @@ async fn another_blob_or_a_part_of_it_is_not_believed(relay: &Stand) {
     let short = fetched(&bobs, &first).await;
     line.meddle(|request| match request.method {
         Method::GetPart { first, last } => {
-            let body = vec![7; (last - first + 1) as usize].into();
+            let body = vec![7; length(last - first + 1)].into();
             Some(Ok(Answer { status: 206, body }))
         }
         _ => None,
@@ -271,13 +272,16 @@ async fn a_download_goes_on_after_a_pause_and_after_a_restart(relay: &Stand) {
     let file = contents(LONG);
     chat.send_attachment(NewAttachment::unnamed(), &mut Cursor::new(&file)).await.unwrap();
     let attachment = attached(&bob.message().await);
-    let mut saved = Vec::new();
     let mut download = bob.client.download(&attachment).unwrap();
+    // A disk that takes a chunk and a half, and then nothing.
+    let (mut full, mut taken) = tokio::io::duplex(100_000);
     let mut progress = download.progress();
     tokio::select! {
-        _ = download.write_to(&mut saved) => panic!("it is done before it was dropped"),
-        changed = progress.wait_for(|it| it.done > 0) => drop(changed.unwrap()),
+        _ = download.write_to(&mut full) => panic!("it is done before it was dropped"),
+        changed = progress.wait_for(|it| it.done == 100_000) => drop(changed.unwrap()),
     }
+    let mut saved = vec![0; usize::try_from(download.position()).unwrap()];
+    taken.read_exact(&mut saved).await.unwrap();
 
     let (place, snapshot) = download.to_snapshot();
     let mut resumed = bob.client.resume_download(&attachment, &snapshot).unwrap();
@@ -285,6 +289,7 @@ async fn a_download_goes_on_after_a_pause_and_after_a_restart(relay: &Stand) {
     resumed.write_to(&mut again).await.unwrap();
     download.write_to(&mut saved).await.unwrap();
 
+    assert_eq!(place, 65_536, "what nobody has taken is not behind us");
     assert!(saved == file && again == file);
     assert_eq!(download.position(), LONG as u64);
 }
@@ -357,7 +362,15 @@ async fn a_file_vanishes_with_its_message(relay: &Stand) {
 }
 
 fn contents(length: usize) -> Vec<u8> {
-    (0..length).map(|place| (place * 31 % 251) as u8).collect()
+    (0_u8..251).cycle().step_by(31).take(length).collect()
+}
+
+fn length(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap()
+}
+
+fn shade(place: u32) -> u8 {
+    place.to_be_bytes()[3]
 }
 
 fn attached(message: &Message) -> Attachment {

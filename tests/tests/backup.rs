@@ -1,6 +1,6 @@
 //! History is carried to a new device in a file that nobody else can read or change.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::io::Cursor;
 use std::time::Duration;

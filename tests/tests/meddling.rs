@@ -1,5 +1,7 @@
 //! The network, in which a story answers some requests itself, or swallows them.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fmt;
 use std::sync::{Arc, Mutex};
 

@@ -118,6 +118,7 @@ pub mod verification;
 pub use chat_core::envelope::{Expiry, ExpiryMode, WrapScheme};
 pub use chat_core::membership::{Allowed, ConversationKind, Policy, Role};
 pub use chat_core::time::Timestamp;
+pub use chat_crypto::recovery::RecoveryPhrase;
 
 pub use crate::attachments::{Download, NewAttachment, Transferred, Upload};
 pub use crate::builder::{ClientBuilder, Registered};

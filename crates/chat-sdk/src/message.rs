@@ -188,8 +188,8 @@ impl Draft {
         Self::of(Content::Text(text.into().into()))
     }
 
-    /// The words or the file of a message again, for another conversation; `None` if it has neither. Who said them,
-    /// whom they mention and what they answer does not go with them.
+    /// The words or the file of a message again, for another conversation; `None` if it has neither.
+    /// Who said them, whom they mention, what they answer and their timer do not go with them.
     #[must_use]
     pub fn forward(message: &Message) -> Option<Self> {
         if let Content::Attachment(file) = &message.content {

@@ -36,6 +36,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Most bytes that [`Client::read_attachment`] gives.
 pub const PART_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// A place in the file, and what is needed to go on from there.
+type Snapshot = (u64, Zeroizing<Vec<u8>>);
+
 /// An attachment on its way down.
 pub struct Download {
     hub: Arc<Hub>,
@@ -47,6 +50,8 @@ pub struct Download {
     /// Content that nobody has taken yet.
     opened: Zeroizing<Vec<u8>>,
     taken: usize,
+    /// How to go on from before what is in `opened`.
+    settled: Snapshot,
     given: u64,
     progress: watch::Sender<Transferred>,
 }
@@ -125,6 +130,7 @@ impl Download {
         let position = opener.position();
         let total = file.description().size();
         let progress = watch::Sender::new(Transferred { done: position.content, total });
+        let settled = snapshot(&opener);
         Self {
             hub,
             file,
@@ -133,6 +139,7 @@ impl Download {
             arrived: Bytes::new(),
             opened: Zeroizing::new(Vec::new()),
             taken: 0,
+            settled,
             given: position.content,
             progress,
         }
@@ -154,7 +161,7 @@ impl Download {
     /// from where that will be: an app cuts off there what it has saved.
     #[must_use]
     pub fn to_snapshot(&self) -> (u64, Zeroizing<Vec<u8>>) {
-        (self.opener.position().content, self.opener.to_snapshot())
+        if self.taken == self.opened.len() { snapshot(&self.opener) } else { self.settled.clone() }
     }
 
     /// Writes what is still missing to `sink`. To drop this future is to pause; the next call goes
@@ -188,7 +195,10 @@ impl Download {
     }
 
     /// Opens until there is something to give; fetches when all that came is opened.
+    ///
+    /// Called when everything that was opened is taken.
     async fn open_more(&mut self) -> Result<()> {
+        self.settled = snapshot(&self.opener);
         loop {
             self.opened.resize(CHUNK_BYTES, 0);
             self.taken = 0;
@@ -212,6 +222,10 @@ impl Download {
             }
         }
     }
+}
+
+fn snapshot(opener: &AttachmentOpener) -> Snapshot {
+    (opener.position().content, opener.to_snapshot())
 }
 
 /// A part of the blob; an answer without a byte is no part.

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_photograph_gets_a_thumbnail_of_its_shape() {
-        let photo = RgbImage::from_fn(1200, 600, |x, y| Rgb([(x % 256) as u8, (y % 256) as u8, 9]));
+        let photo = RgbImage::from_fn(1200, 600, |x, y| shade(x, y));
 
         let (dimensions, thumbnail) = of(&png(photo)).unwrap();
 
@@ -91,11 +91,16 @@ mod tests {
 
     #[test]
     fn what_is_no_image_or_ends_early_gets_no_thumbnail() {
-        let whole = png(RgbImage::from_fn(64, 64, |x, y| Rgb([x as u8, y as u8, 0])));
+        let whole = png(RgbImage::from_fn(64, 64, |x, y| shade(x, y)));
 
         for file in [&b""[..], b"GIF89a", b"<svg/>", &[0xff; 4096], &whole[..whole.len() / 2]] {
             assert!(of(file).is_none());
         }
+    }
+
+    fn shade(x: u32, y: u32) -> Rgb<u8> {
+        let [[.., red], [.., green]] = [x.to_be_bytes(), y.to_be_bytes()];
+        Rgb([red, green, 9])
     }
 
     fn png(image: RgbImage) -> Vec<u8> {

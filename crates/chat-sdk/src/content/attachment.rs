@@ -9,6 +9,7 @@
 //! the blob's id and length; the rest is content like any other.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chat_core::codec::{Bytes, from_bytes, to_bytes};
 use chat_core::id::BlobId;
@@ -67,9 +68,11 @@ pub struct Thumbnail {
     pub bytes: Vec<u8>,
 }
 
-/// Where a file is and how it opens.
+/// Where a file is and how it opens; clones are the same one.
 #[derive(Clone)]
-pub struct AttachedFile {
+pub struct AttachedFile(Arc<Described>);
+
+struct Described {
     blob: BlobId,
     description: AttachmentDescription,
     encoded: Vec<u8>,
@@ -78,19 +81,19 @@ pub struct AttachedFile {
 impl AttachedFile {
     pub(crate) fn new(blob: BlobId, description: AttachmentDescription) -> Self {
         let encoded = description.to_bytes().to_vec();
-        Self { blob, description, encoded }
+        Self(Arc::new(Described { blob, description, encoded }))
     }
 
     /// The blob at the relay.
     #[must_use]
     pub fn blob(&self) -> BlobId {
-        self.blob
+        self.0.blob
     }
 
     /// Key, size and digest.
     #[must_use]
     pub fn description(&self) -> &AttachmentDescription {
-        &self.description
+        &self.0.description
     }
 }
 
@@ -98,7 +101,7 @@ impl Eq for AttachedFile {}
 
 impl PartialEq for AttachedFile {
     fn eq(&self, other: &Self) -> bool {
-        self.blob == other.blob && self.encoded == other.encoded
+        self.0.blob == other.0.blob && self.0.encoded == other.0.encoded
     }
 }
 
@@ -149,8 +152,8 @@ pub(super) fn encode(attachment: &Attachment) -> Result<Vec<u8>> {
     }
     let file = attachment.file.as_ref().map(|file| {
         Ok::<_, crate::Error>(FileBody {
-            blob: file.blob,
-            description: Bytes::new(file.encoded.clone())?,
+            blob: file.blob(),
+            description: Bytes::new(file.0.encoded.clone())?,
         })
     });
     let thumbnail = attachment.thumbnail.as_ref().map(|thumbnail| {
