@@ -28,7 +28,9 @@ async fn main() -> chat_sdk::Result<()> {
         println!("  {} {}", device.device, if device.is_this { "(this one)" } else { "" });
     }
 
-    // The laptop has the account's keys. What was said before comes from the phone.
+    // The laptop has the account's keys. What was said before comes from the phone, once the laptop
+    // knows the conversations.
+    laptop.sync().await?;
     let progress = watch::Sender::new(BackupProgress::default());
     let mut history = Vec::new();
     phone.export_history(&mut history, &progress).await?;
