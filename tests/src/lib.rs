@@ -3,15 +3,22 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`forgery`] | what a relay can make without anybody's keys |
+//! | [`gossip`] | a bus between nodes that loses, doubles and delays |
 //! | [`impatient`] | a clock whose pauses are short |
 //! | [`malicious`] | the real relay, and somebody in between who changes what is said |
+//! | [`own_server`] | a PostgreSQL and a Redis that a story may kill |
+//! | [`ports`] | ports for servers that go and come back |
 //! | [`services`] | PostgreSQL databases and Redis, one of its own for each test |
 //! | [`weather`] | a network with faults, drawn from a seed |
 //! | [`stand`] | the same story on one node with SQLite, and on two with PostgreSQL and Redis |
 
 pub mod forgery;
+pub mod gossip;
 pub mod impatient;
 pub mod malicious;
+#[cfg(unix)]
+pub mod own_server;
+pub mod ports;
 pub mod services;
 pub mod stand;
 pub mod weather;

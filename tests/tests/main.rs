@@ -6,9 +6,14 @@ mod attachments;
 mod backup;
 mod blocking;
 mod channels;
+mod clocks;
 mod crash;
 mod deletion;
+mod draining;
 mod durability;
+#[cfg(target_os = "linux")]
+mod full_disk;
+mod gossip;
 mod groups;
 mod hostile_peer;
 mod interruptions;
@@ -20,15 +25,22 @@ mod malicious;
 mod meddling;
 mod messages;
 mod network;
+#[cfg(unix)]
+mod outages;
 mod people;
+mod points;
 mod presence;
 mod process;
 mod profile;
 mod recovery;
+mod restoring;
 mod retention;
 mod scheduled;
 mod settings;
 mod several_devices;
+#[cfg(target_os = "linux")]
+mod sluggish;
+mod streams;
 mod tidy;
 mod timeline;
 mod vanishing;

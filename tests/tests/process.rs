@@ -1,15 +1,15 @@
 //! The relay as its own program, so that a story can kill it, trace it and start it again.
 //!
-//! Absent: draining. [`RelayProcess::kill`] is SIGKILL, and dropping one is too.
+//! [`RelayProcess::kill`] is SIGKILL, and dropping one is too; [`RelayProcess::leave`] is SIGTERM.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use chat_tests::ports::free_port;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -17,13 +17,13 @@ use crate::people::within;
 
 /// Built by cargo beside these tests, from the relay's own `main.rs`.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_relay-under-test");
-/// Below the ports that the system hands out by itself: nobody takes one while a relay is away.
-const PORTS: std::ops::Range<u16> = 20_000..30_000;
 
 /// How a relay is started, again and again.
 pub(crate) struct RelayProgram {
     /// What runs in its place, with the relay as its last arguments; nothing by default.
     pub(crate) wrapper: Vec<OsString>,
+    /// Where it dies or its store fails, as `failpoint.rs` of the relay reads it; nowhere by default.
+    pub(crate) fail: Option<String>,
     arguments: Vec<OsString>,
     port: u16,
 }
@@ -36,6 +36,7 @@ impl RelayProgram {
         let mut flag = |name: &str, value: OsString| arguments.extend([name.into(), value]);
         flag("--listen", format!("127.0.0.1:{port}").into());
         flag("--data", folder.into());
+        flag("--return-within-seconds", "1".into());
         for limit in [
             "--connections-a-minute",
             "--messages-a-minute",
@@ -46,12 +47,18 @@ impl RelayProgram {
         ] {
             flag(limit, "10000000".into());
         }
-        Self { wrapper: Vec::new(), arguments, port }
+        Self { wrapper: Vec::new(), fail: None, arguments, port }
     }
 
     /// The same, on another database.
     pub(crate) fn database(mut self, url: &str) -> Self {
         self.arguments.extend(["--database".into(), url.into()]);
+        self
+    }
+
+    /// The same, with another setting.
+    pub(crate) fn with(mut self, flag: &str, value: &str) -> Self {
+        self.arguments.extend([flag.into(), value.into()]);
         self
     }
 
@@ -67,7 +74,11 @@ impl RelayProgram {
         words.extend(self.arguments.iter().cloned());
         let (program, arguments) = words.split_first().unwrap();
         let started = Instant::now();
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        if let Some(fail) = &self.fail {
+            command.env("SEALWIRE_FAIL", fail);
+        }
+        let mut child = command
             .args(arguments)
             .env("SEALWIRE_LOG", "error")
             .stdin(Stdio::null())
@@ -103,13 +114,34 @@ impl RelayProcess {
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
-}
 
-fn free_port() -> u16 {
-    let span = u32::from(PORTS.end - PORTS.start);
-    let random: u32 = rand::random();
-    (0..span)
-        .map(|step| PORTS.start + u16::try_from((random % span + step) % span).unwrap())
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .expect("no free port")
+    /// Its number.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// How much memory it has, as the kernel counts it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn end(mut self) -> ExitStatus {
+        self.child.wait().await.unwrap()
+    }
+
+    /// Tells it to leave by SIGTERM, and returns how long it took when it is gone.
+    pub(crate) async fn leave(mut self) -> Duration {
+        let began = Instant::now();
+        let process = self.child.id().unwrap().to_string();
+        let told = Command::new("kill").args(["-TERM", &process]).status().await.unwrap();
+        assert!(told.success());
+        assert!(within(self.child.wait()).await.unwrap().success());
+        began.elapsed()
+    }
 }

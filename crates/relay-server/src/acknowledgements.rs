@@ -10,7 +10,8 @@ use chat_core::id::{ConversationId, DeviceAddress};
 use chat_core::receipt::Sequence;
 use tokio::sync::Notify;
 
-use crate::storage::{Acknowledgement, Storage};
+use crate::failpoint::{Point, may_fail};
+use crate::storage::{Acknowledgement, Storage, StorageError};
 
 /// How long cursors gather.
 const GATHER: Duration = Duration::from_millis(200);
@@ -62,12 +63,17 @@ impl Acknowledgements {
         if cursors.is_empty() {
             return;
         }
-        if let Err(error) = self.storage.acknowledge(&cursors).await {
+        if let Err(error) = self.store(&cursors).await {
             tracing::warn!(%error, count = cursors.len(), "cursors are not stored yet");
             for ((address, conversation), up_to) in taken {
                 self.note(address, conversation, up_to);
             }
         }
+    }
+
+    async fn store(&self, cursors: &[Acknowledgement]) -> Result<(), StorageError> {
+        may_fail(Point::Gathered)?;
+        self.storage.acknowledge(cursors).await
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(DeviceAddress, ConversationId), Sequence>> {

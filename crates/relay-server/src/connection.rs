@@ -39,6 +39,7 @@ use self::reading::{Read, Reading};
 use crate::admission::Admitted;
 use crate::delivery::{Delivery, Outcome, Want};
 use crate::encoding::Encoding;
+use crate::failpoint::{Point, pass};
 use crate::limits::{Class, Subject};
 use crate::metrics::Metrics;
 use crate::registry::{Ending, Happening, Listener};
@@ -390,7 +391,11 @@ impl Connection {
                     self.services.metrics.deliver_seconds.observe_duration(late);
                 }
             }
+            let is_delivery = matches!(frame, RelayFrame::Deliver { .. });
             self.outbound.push(&frame);
+            if is_delivery {
+                pass(Point::Delivered);
+            }
         }
     }
 

@@ -23,6 +23,7 @@
 //! | [`tls`], [`http`], [`socket`], [`connection`], [`encoding`] | TLS, REST and WebSockets |
 //! | [`janitor`], [`metrics`], [`logging`] | housekeeping, counters, what may be logged |
 //! | [`operator`] | what the command line does beside running the relay |
+//! | `failpoint` | where a relay under test dies; empty in a release |
 //! | [`testing`] | a relay in this process, for tests and examples |
 //!
 //! Absent on purpose: chat-crypto. What could open a message is not in this program.
@@ -48,6 +49,7 @@ pub mod delivery;
 pub mod directory;
 pub mod dispatcher;
 pub mod encoding;
+mod failpoint;
 pub mod http;
 pub mod janitor;
 pub mod limits;

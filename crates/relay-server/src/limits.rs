@@ -223,6 +223,13 @@ impl Rate {
         u64::try_from(self.period.as_micros()).unwrap_or(Micros::MAX)
     }
 
+    /// What to make of a `due` that was noted earlier. One further ahead than anybody can have
+    /// taken was noted by a clock that has gone back since: as much as there is was taken then.
+    fn believe(self, due: Micros, now: Micros) -> Micros {
+        let all_taken = now.saturating_add(self.burst());
+        if due > all_taken.saturating_add(self.burst()) { all_taken } else { due }
+    }
+
     /// Where `due` moves if `count` more are taken.
     fn take(self, due: Micros, count: u32, now: Micros) -> Result<Micros, Wait> {
         let next = due.max(now).saturating_add(self.cost(count));

@@ -59,7 +59,7 @@ use crate::relay::{Ports, Relay};
 use crate::retention::Rules;
 use crate::storage::Storage;
 
-pub use wire::Wire;
+pub use wire::{Wire, Wired};
 
 /// A relay on a port of its own. It ends when it is dropped; [`TestRelay::stop`] ends it in order.
 #[derive(Debug)]

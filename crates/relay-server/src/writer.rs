@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::bus::{Bus, BusEvent, INLINE_BYTES_MAX, Record};
 use crate::clock::Clock;
+use crate::failpoint::{Point, may_fail, pass};
 use crate::metrics::Metrics;
 use crate::push::courier::News;
 use crate::retention::ledger::Ledger;
@@ -166,7 +167,7 @@ impl Lane {
 
     async fn write(&self, batch: Batch) {
         let started = Instant::now();
-        let outcome = self.storage.append(&batch.messages, self.clock.now()).await;
+        let outcome = self.append(&batch.messages).await;
         self.metrics.commit_seconds.observe_duration(started.elapsed());
         self.metrics.commit_messages.observe_count(batch.messages.len());
         let outcomes = match outcome {
@@ -183,13 +184,23 @@ impl Lane {
         }
     }
 
+    async fn append(
+        &self,
+        messages: &[NewMessage],
+    ) -> Result<Vec<Result<Appended, AppendError>>, StorageError> {
+        may_fail(Point::Queued)?;
+        let outcomes = self.storage.append(messages, self.clock.now()).await?;
+        may_fail(Point::Committed)?;
+        Ok(outcomes)
+    }
+
     /// Each message in a transaction of its own. What was stored before is recognised, so this may
     /// follow an attempt of which nobody knows how far it came.
     async fn write_one_by_one(&self, batch: Batch) {
         self.metrics.batches_split.add(1);
         for (message, (target, answer)) in batch.messages.into_iter().zip(batch.waiting) {
             let alone = std::slice::from_ref(&message);
-            match self.storage.append(alone, self.clock.now()).await {
+            match self.append(alone).await {
                 Ok(outcomes) => {
                     // INVARIANT: there is an answer for each message.
                     let Some(outcome) = outcomes.into_iter().next() else { continue };
@@ -215,6 +226,7 @@ impl Lane {
         }
         // Who has hung up meanwhile asks again and is told then.
         let _ = answer.send(outcome.map_err(Reject::from));
+        pass(Point::Answered);
         match outcome {
             Ok(appended) if appended.freshness == Freshness::New => {
                 self.metrics.accepted.add(1);
@@ -269,6 +281,7 @@ async fn publisher(bus: Arc<dyn Bus>, news: News, mut committed: mpsc::Receiver<
         });
         let event = BusEvent::Message { conversation, sequence: appended.sequence, record };
         bus.publish(&recipients, event);
+        pass(Point::Published);
         news.tell(&recipients);
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!  SEALWIRE_TEST_POSTGRES   postgres://postgres@127.0.0.1:PORT/postgres   a superuser, no password
 //!  SEALWIRE_TEST_REDIS      redis://127.0.0.1:PORT/
+//!  SEALWIRE_TEST_POSTGRES_PROGRAMS, SEALWIRE_TEST_REDIS_PROGRAM         for stories that kill their own
 //!  SEALWIRE_TEST_STRACE     the path of strace                            `test` on Linux only
 //! ```
 //!
@@ -80,10 +81,14 @@ mod unix {
         }
         let found = tools::provide(&wanted)?;
 
-        let postgres = Postgres::start(found.path(Tool::Postgres)?)?;
-        let redis = Redis::start(found.path(Tool::Redis)?)?;
-        let mut environment =
-            vec![("SEALWIRE_TEST_POSTGRES", postgres.url()), ("SEALWIRE_TEST_REDIS", redis.url())];
+        let (programs, program) = (found.path(Tool::Postgres)?, found.path(Tool::Redis)?);
+        let (postgres, redis) = (Postgres::start(programs)?, Redis::start(program)?);
+        let mut environment = vec![
+            ("SEALWIRE_TEST_POSTGRES", postgres.url()),
+            ("SEALWIRE_TEST_REDIS", redis.url()),
+            ("SEALWIRE_TEST_POSTGRES_PROGRAMS", programs.display().to_string()),
+            ("SEALWIRE_TEST_REDIS_PROGRAM", program.display().to_string()),
+        ];
         if let Ok(strace) = found.path(Tool::Strace) {
             environment.push(("SEALWIRE_TEST_STRACE", strace.display().to_string()));
         }

@@ -44,9 +44,9 @@ impl LocalLimits {
         if shard.len() >= SUBJECTS_A_SHARD {
             shard.retain(|_, due| *due > now);
         }
-        let due = shard.get(&(class, subject)).copied().unwrap_or(now);
-        let next = rate.take(due, count, now)?;
-        shard.insert((class, subject), next);
+        let due = shard.entry((class, subject)).or_insert(now);
+        *due = rate.believe(*due, now);
+        *due = rate.take(*due, count, now)?;
         Ok(())
     }
 
@@ -58,8 +58,11 @@ impl LocalLimits {
         count: u32,
         now: Micros,
     ) -> Result<(), Wait> {
-        let due = self.shard(subject).get(&(class, subject)).copied().unwrap_or(now);
-        class.rate(&self.rates).take(due, count, now).map(|_| ())
+        let rate = class.rate(&self.rates);
+        let mut shard = self.shard(subject);
+        let Some(due) = shard.get_mut(&(class, subject)) else { return Ok(()) };
+        *due = rate.believe(*due, now);
+        rate.take(*due, count, now).map(|_| ())
     }
 
     /// Learns what was counted elsewhere too; what is known here already stays.
@@ -130,6 +133,21 @@ mod tests {
         let kept: usize = limits.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
         assert!(kept < SHARDS * SUBJECTS_A_SHARD, "{kept}");
         assert_eq!(limits.look(Class::Login, ALICE, 1, later), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_by_a_day_keeps_nobody_out_for_a_day() {
+        let limits = LocalLimits::new(conformance::RATES);
+        let (now, a_day) = (micros(NOW), 86_400_000_000);
+        let rate = Class::Message.rate(&conformance::RATES);
+        limits.count(Class::Message, ALICE, rate.count, now).unwrap();
+
+        let Err(Wait(wait)) = limits.count(Class::Message, ALICE, 1, now - a_day) else {
+            panic!("what was used up is given away")
+        };
+
+        assert!(wait <= rate.burst(), "{wait}");
+        assert_eq!(limits.look(Class::Message, ALICE, 1, now - a_day + wait), Ok(()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{Caller, Services, retention};
 use crate::directory::KnownConversation;
+use crate::failpoint::{Point, may_fail};
 use crate::limits::{Class, Subject};
 use crate::policy;
 use crate::storage::{AppendError, Appended, NewMessage};
@@ -78,6 +79,7 @@ pub async fn send(
     let message = NewMessage { header, envelope, blobs };
     let recipients = Arc::clone(&known.recipients);
     let job = Job { message, workspace, recipients, answer };
+    may_fail(Point::Checked)?;
     services.writers.submit(job).await?;
     Ok(Queued { answer: waiting, unless_resent: checked.err() })
 }

@@ -27,6 +27,7 @@ macro_rules! for_share {
 
 mod append;
 mod batch;
+mod room;
 #[path = "sql/verbs.rs"]
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each backend")]
 mod verbs;
@@ -38,8 +39,9 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction, query_as, query_scalar};
+use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction, query_as, query_scalar};
 
+use self::room::Room;
 use super::error::{StorageError, of_migration};
 use super::schema::{self, Schema, Step};
 use super::vitals::{Measured, Meter, Pool};
@@ -70,6 +72,7 @@ pub struct Store {
     /// Whether the log may still hold bytes that were erased.
     log_is_stale: Arc<AtomicBool>,
     meter: Meter,
+    room: Room,
 }
 
 impl Measured for Store {
@@ -118,6 +121,11 @@ impl Store {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
+            // On a full disk SQLite rolls back by itself, and the driver goes on believing in the
+            // transaction: it would begin no other on this connection, ever.
+            .before_acquire(|connection, _| {
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
             .connect_with(options.clone())
             .await?;
         check_settings(&writer).await?;
@@ -129,7 +137,13 @@ impl Store {
             .await?;
         // A sweep may have been cut off before it emptied the log.
         let log_is_stale = Arc::new(AtomicBool::new(true));
-        let store = Self { writer, readers, log_is_stale, meter: Meter::default() };
+        let store = Self {
+            writer,
+            readers,
+            log_is_stale,
+            meter: Meter::default(),
+            room: Room::around(path),
+        };
         store.after_erasing(0).await;
         Ok(store)
     }
@@ -140,6 +154,11 @@ impl Store {
 
     async fn read(&self) -> Result<PoolConnection<Sqlite>, StorageError> {
         Ok(self.readers.acquire().await?)
+    }
+
+    /// Whether there is room for what grows the database.
+    fn check_room(&self) -> Result<(), StorageError> {
+        self.room.check()
     }
 
     /// Empties the log, so that erased bytes are not left in it.

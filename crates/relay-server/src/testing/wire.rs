@@ -46,7 +46,32 @@ enum State {
     Cut,
 }
 
+/// A wire before a server that is no test's relay; it ends with this.
+#[derive(Debug)]
+pub struct Wired {
+    wire: Wire,
+    _carrier: Carrier,
+}
+
+impl Wired {
+    /// The wire.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+}
+
 impl Wire {
+    /// Stands before the server at `server`, as between a relay and its database.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be had.
+    pub async fn before(server: SocketAddr) -> io::Result<Wired> {
+        let (wire, _carrier) = Plug::take().await?.connect(server);
+        Ok(Wired { wire, _carrier })
+    }
+
     /// Ends every connection, and refuses new ones until [`Wire::mend`].
     pub fn cut(&self) {
         self.change(|weather| {

@@ -18,7 +18,7 @@ impl BlobStorage for Store {
         room: Room,
         collect_at: Timestamp,
     ) -> Result<(), StorageError> {
-        write!(self, blobs::reserve(new, room, collect_at))
+        grow!(self, blobs::reserve(new, room, collect_at))
     }
 
     async fn blob(
@@ -46,7 +46,7 @@ impl BlobStorage for Store {
         instead_of: Option<ObjectName>,
         collect_at: Timestamp,
     ) -> Result<Placed, StorageError> {
-        write!(self, blobs::place(blob, uploader, pieces, instead_of, collect_at))
+        grow!(self, blobs::place(blob, uploader, pieces, instead_of, collect_at))
     }
 
     async fn delete_blob(&self, blob: BlobId, uploader: AccountId) -> Result<(), StorageError> {

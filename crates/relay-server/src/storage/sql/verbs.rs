@@ -6,7 +6,7 @@
 //!  postgres.rs ─┘                         └─▶ super: what the two do differently
 //! ```
 //!
-//! A parent brings `Store` with `begin`, `read` and `after_erasing`, the type `Connection`, the
+//! A parent brings `Store` with `begin`, `read`, `check_room` and `after_erasing`, the type `Connection`, the
 //! macros `for_update!` and `for_share!`, and a module `batch` for what one of them does in one
 //! statement and the other row by row. Both read `$1` as the first parameter.
 //!
@@ -61,10 +61,26 @@ use crate::storage::{
 
 /// Runs a function of one of the modules in a transaction of its own.
 macro_rules! write {
-    ($store:expr, $module:ident :: $verb:ident ( $($argument:expr),* )) => {{
+    ($store:expr, $($call:tt)*) => {
+        transact!($store, Ok(()), $($call)*)
+    };
+}
+
+/// The same for what makes the database grow, if there is room.
+macro_rules! grow {
+    ($store:expr, $($call:tt)*) => {
+        transact!($store, $store.check_room(), $($call)*)
+    };
+}
+
+macro_rules! transact {
+    ($store:expr, $room:expr, $module:ident :: $verb:ident ( $($argument:expr),* )) => {{
         let verb = async {
+            let room: Result<(), StorageError> = $room;
+            room?;
             let mut transaction = $store.begin().await?;
             let answer = $module::$verb(&mut transaction, $($argument),*).await?;
+            crate::failpoint::may_fail(crate::failpoint::Point::Written)?;
             transaction.commit().await?;
             Ok(answer)
         };
@@ -116,7 +132,7 @@ impl Storage for Store {
     }
 
     async fn create_account(&self, new: &NewAccount, now: Timestamp) -> Result<(), StorageError> {
-        write!(self, accounts::create(new, now))
+        grow!(self, accounts::create(new, now))
     }
 
     async fn login_record(&self, username: &str) -> Result<Option<LoginRecord>, StorageError> {
@@ -243,7 +259,7 @@ impl Storage for Store {
         membership: &Membership,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        write!(self, conversations::create(entry, membership, now))
+        grow!(self, conversations::create(entry, membership, now))
     }
 
     async fn append_entry(
@@ -286,7 +302,7 @@ impl Storage for Store {
         messages: &[NewMessage],
         now: Timestamp,
     ) -> Result<Vec<Result<Appended, AppendError>>, StorageError> {
-        write!(self, naming::append(messages, now))
+        grow!(self, naming::append(messages, now))
     }
 
     async fn read_after(

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use chat_core::envelope::{Expiry, ExpiryMode};
+use chat_core::membership::Membership;
 
 use super::*;
-use crate::storage::conformance::people::{NOW, group, people, stored};
+use crate::storage::conformance::people::{NOW, Person, group, people, stored};
 use crate::storage::schema::newest;
-use crate::storage::{Storage, conformance};
+use crate::storage::{Acknowledgement, Storage, conformance};
 
 conformance::suite!(crate::storage::sqlite::tests::with_store);
 
@@ -174,4 +175,66 @@ fn is_in_the_files(folder: &Path, text: &[u8]) -> bool {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         bytes.windows(text.len()).any(|window| window == text)
     })
+}
+
+/// A disk that is nearly full takes nothing new, and everything that makes room.
+#[tokio::test]
+async fn on_a_nearly_full_disk_people_can_still_read_acknowledge_and_lose_what_is_due() {
+    let (_folder, store, [alice, bob], chat) = world().await;
+    let timer = Expiry { mode: ExpiryMode::AfterSent, after_ms: 1 };
+    stored(&store.1, alice.writes(&chat, "kept")).await;
+    stored(&store.1, alice.writes_with(&chat, "due", Some(timer))).await;
+    let later = NOW.after(Duration::from_secs(1));
+
+    store.0.room.reserve(u64::MAX);
+    let refused = store.1.append(&[alice.writes(&chat, "one too many")], NOW).await;
+    let page = store.1.read_after(bob.address(0), chat.id(), 0, 10, NOW).await.unwrap();
+    let (address, conversation) = (bob.address(0), chat.id());
+    let acknowledged = [Acknowledgement { address, conversation, up_to: 2 }];
+    store.1.acknowledge(&acknowledged).await.unwrap();
+    let expired = store.1.expire_due(later, 10).await.unwrap();
+    store.0.room.reserve(0);
+    let again = stored(&store.1, alice.writes(&chat, "one too many")).await;
+
+    assert_eq!(refused, Err(StorageError::Full));
+    assert_eq!((page.messages.len(), expired.len(), again), (2, 1, 3));
+    store.1.close().await;
+}
+
+/// A database that cannot grow by a page says so, keeps what it has, and goes on when it can.
+#[tokio::test]
+async fn a_database_that_is_full_to_the_last_page_loses_nothing_and_goes_on_when_there_is_room() {
+    let (_folder, store, [alice, bob], chat) = world().await;
+    let pages: i64 = query_scalar("PRAGMA page_count").fetch_one(&store.0.writer).await.unwrap();
+    let limit = |pages: i64| format!("PRAGMA max_page_count = {pages}");
+    sqlx::query(sqlx::AssertSqlSafe(limit(pages + 20))).execute(&store.0.writer).await.unwrap();
+
+    let mut accepted = 0;
+    let refused = loop {
+        let message = alice.writes(&chat, &format!("{accepted} {}", "x".repeat(4_000)));
+        match store.1.append(&[message], NOW).await {
+            Ok(_) => accepted += 1,
+            Err(refused) => break refused,
+        }
+    };
+    let page = store.1.read_after(bob.address(0), chat.id(), 0, 100, NOW).await.unwrap();
+    let whole: String =
+        query_scalar("PRAGMA integrity_check").fetch_one(&store.0.readers).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(limit(1_000_000))).execute(&store.0.writer).await.unwrap();
+    let again = stored(&store.1, alice.writes(&chat, "there is room again")).await;
+
+    assert_eq!((refused, whole.as_str()), (StorageError::Full, "ok"));
+    assert!(accepted > 3, "{accepted}");
+    assert_eq!((page.messages.len(), again), (accepted, accepted as u64 + 1));
+    store.1.close().await;
+}
+
+/// A store, as itself and as its verbs, with two people in a group.
+async fn world() -> (tempfile::TempDir, (Store, Arc<dyn Storage>), [Person; 2], Membership) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("relay.db")).await.unwrap();
+    let verbs: Arc<dyn Storage> = Arc::new(store.clone());
+    let [alice, bob] = people(&verbs, ["alice", "bob"]).await;
+    let chat = group(&verbs, &alice, &[&bob], 1).await;
+    (folder, (store, verbs), [alice, bob], chat)
 }
