@@ -50,6 +50,7 @@ impl Forger {
             username: username.to_owned(),
             devices: self.devices_of(account, 1, Digest::ZERO),
             envelope_keys: self.identity.sign_envelope_keys(&envelope.public(THEN)),
+            deleted_at: None,
         }
     }
 

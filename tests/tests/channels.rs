@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use chat_sdk::{Authenticity, Client, ConversationKind, Kind, Status};
+use chat_sdk::{Authenticity, ConversationKind, Kind, Policy, Status};
 use chat_tests::on_both_stands;
 use chat_tests::stand::Stand;
 
@@ -16,10 +16,10 @@ on_both_stands! {
 
 async fn a_channel_and_a_documents_chat_are_signed_and_have_a_past(relay: &Stand) {
     let [alice, mut bob] = people(relay, ["alice", "bob"]).await;
-    let rules = Client::CHANNEL_POLICY;
-    let channel = alice.client.create_channel("News", &["bob"], rules).await.unwrap();
+    let channel = alice.client.create_channel("News", &["bob"], Policy::CHANNEL).await.unwrap();
     channel.send("first").await.unwrap();
     let in_channel = bob.message().await;
+    let rules = Policy::DOCUMENT;
     let about = alice.client.create_document_chat("doc-7", "Plan", &["bob"], rules).await.unwrap();
     about.send("page 3?").await.unwrap();
     bob.message().await;

@@ -44,3 +44,4 @@ mod streams;
 mod tidy;
 mod timeline;
 mod vanishing;
+mod workspaces;

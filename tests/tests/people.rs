@@ -52,6 +52,13 @@ pub(crate) async fn people<const N: usize>(relay: &impl Nodes, names: [&str; N])
     people.try_into().ok().unwrap()
 }
 
+/// Registers somebody by an invitation.
+pub(crate) async fn invited(relay: &impl Nodes, name: &str, token: &str) -> Person {
+    let clock = clock();
+    let builder = builder(relay.node(ELSEWHERE).url(), &clock).invitation(token);
+    Person::of(builder.in_memory().register(name, PASSWORD).await.unwrap().client, clock).await
+}
+
 /// Registers somebody with a store in a file.
 pub(crate) async fn with_file(relay: &impl Nodes, name: &str, path: &Path) -> Person {
     let clock = clock();

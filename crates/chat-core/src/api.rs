@@ -12,6 +12,7 @@
 //! | `/v1/unread` | [`unread`] |
 //! | `/v1/linking/…` | [`linking`] |
 //! | `/v1/auth/recovery/…`, `/v1/account/password/…` | [`recovery`] |
+//! | `/v1/workspace…`, `/v1/account/sessions`, `DELETE /v1/account` | [`workspaces`] |
 //! | `/v1/limits`, `/healthz` | [`info`] |
 //!
 //! Every refusal is a [`Reject`](crate::reject::Reject).
@@ -27,3 +28,4 @@ pub mod prekeys;
 pub mod push;
 pub mod recovery;
 pub mod unread;
+pub mod workspaces;

@@ -288,6 +288,14 @@ pub enum RelayFrame {
         #[n(0)]
         presences: List<Presence, PRESENCES_A_FRAME_MAX>,
     },
+    /// An account that shares a conversation was deleted.
+    #[n(14)]
+    #[serde(rename = "account_deleted")]
+    AccountDeleted {
+        /// Whose.
+        #[n(0)]
+        account: AccountId,
+    },
 }
 
 /// Whether somebody is typing.

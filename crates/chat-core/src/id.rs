@@ -127,6 +127,10 @@ id!(
     MessageId, random
 );
 id!(
+    /// An invitation to a workspace, as it is listed and revoked; not its token.
+    InvitationId, random
+);
+id!(
     /// A workspace: what accounts, conversations and searches are scoped to.
     WorkspaceId, random
 );

@@ -49,6 +49,8 @@ labels! {
     REFRESH = "sealwire/1/sign/refresh";
     /// What answers for a recovery phrase to a log-in challenge.
     RECOVERY_LOGIN = "sealwire/1/sign/recovery-login";
+    /// A device's word that its account is to be deleted.
+    ACCOUNT_DELETION = "sealwire/1/sign/account-deletion";
     /// Content of a message whose wraps do not authenticate its sender.
     CONTENT = "sealwire/1/sign/content";
 

@@ -24,7 +24,8 @@ use crate::signed::Verified;
 use crate::time::Timestamp;
 
 pub use entry::{
-    Allowed, Change, ConversationKind, Member, MembershipEntry, Policy, Role, SignedEntry,
+    Allowed, Change, ConversationKind, Departed, History, Joining, Member, MembershipEntry, Policy,
+    Role, SignedEntry,
 };
 
 /// The version entries are written in.
@@ -106,7 +107,7 @@ impl Membership {
             kind: *kind,
             document: document.clone(),
             members: BTreeMap::new(),
-            policy: checked(*policy)?,
+            policy: checked(*kind, *policy)?,
             index: 0,
             head: entry.digest(),
             at: entry.at,
@@ -145,12 +146,15 @@ impl Membership {
     }
 
     fn change(&mut self, author: AccountId, change: &Change) -> Result<(), MembershipError> {
+        if *change == Change::Join {
+            return self.join(author);
+        }
         let role = self.role(author).ok_or(MembershipError::NotAllowed)?;
         let allow = |allowed: bool| allowed.then_some(()).ok_or(MembershipError::NotAllowed);
         let is_admin = role == Role::Admin;
         let is_open = self.kind != ConversationKind::Direct;
         match change {
-            Change::Create { .. } => return Err(MembershipError::Misplaced),
+            Change::Create { .. } | Change::Join => return Err(MembershipError::Misplaced),
             Change::Add { members } => {
                 let grants_admin = members.iter().any(|member| member.role == Role::Admin);
                 allow(is_open && self.policy.add.allows(role) && (is_admin || !grants_admin))?;
@@ -173,10 +177,19 @@ impl Membership {
             }
             Change::SetPolicy { policy } => {
                 allow(is_admin)?;
-                self.policy = checked(*policy)?;
+                self.policy = checked(self.kind, *policy)?;
             }
         }
         self.check_somebody_decides()
+    }
+
+    /// Whether the author belongs to the workspace is the relay's to know; that the policy lets the
+    /// workspace join is everybody's.
+    fn join(&mut self, author: AccountId) -> Result<(), MembershipError> {
+        if self.policy.join != Joining::Workspace || self.members.is_empty() {
+            return Err(MembershipError::NotAllowed);
+        }
+        self.insert(&[Member { account: author, role: Role::Member }])
     }
 
     fn insert(&mut self, members: &[Member]) -> Result<(), MembershipError> {
@@ -256,6 +269,12 @@ impl Membership {
         self.members.get(&account).copied()
     }
 
+    /// Tells whether `account`, which belongs to its workspace and is no guest there, may join.
+    #[must_use]
+    pub fn may_join(&self, account: AccountId) -> bool {
+        self.clone().join(account).is_ok()
+    }
+
     /// Tells whether `account` may send messages.
     #[must_use]
     pub fn may_post(&self, account: AccountId) -> bool {
@@ -282,11 +301,16 @@ impl Membership {
     }
 }
 
-fn checked(policy: Policy) -> Result<Policy, MembershipError> {
+fn checked(kind: ConversationKind, policy: Policy) -> Result<Policy, MembershipError> {
     let within = |timer: Expiry| u128::from(timer.after_ms) <= EXPIRY_MAX.as_millis();
     // Chains stand in for sessions; they are no policy of their own.
     let is_policy = policy.scheme != WrapScheme::SenderChain;
-    (is_policy && policy.timer.is_none_or(within))
+    let stays_closed = policy.join == Joining::Added && policy.history == History::FromJoining;
+    let can_be_read = policy.history == History::FromJoining || !policy.scheme.is_per_device();
+    (is_policy
+        && policy.timer.is_none_or(within)
+        && (kind.is_shared() || stays_closed)
+        && can_be_read)
         .then_some(policy)
         .ok_or(MembershipError::Senseless)
 }

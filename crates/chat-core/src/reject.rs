@@ -131,6 +131,14 @@ rejects! {
     28 RangeUnsatisfiable "range_unsatisfiable" 416 Never "The range begins behind the end.";
     /// A message names a blob that is not there, or not complete.
     29 BlobMissing "blob_missing" 409 Never "A blob that is named is not there, or not complete; upload it again.";
+    /// The invitation was spent or revoked, has run out, or never was one.
+    30 InvitationInvalid "invitation_invalid" 403 Never "The invitation cannot be used any more; ask for another.";
+    /// Nobody may register here without an invitation, or at all.
+    31 RegistrationClosed "registration_closed" 403 Never "This relay registers nobody without an invitation.";
+    /// An admin has suspended the account.
+    32 AccountSuspended "account_suspended" 403 Never "This account is suspended; ask an admin of the workspace.";
+    /// Without this account nobody would own the workspace.
+    33 LastOwner "last_owner" 409 Never "A workspace needs an owner; make somebody else one first.";
 }
 
 /// A refusal, as it travels in frames and as REST's error body.

@@ -29,7 +29,7 @@ pub use self::enrol::log_in;
 pub(crate) use self::enrol::prove;
 pub use self::log_out::log_out;
 pub use self::recover::recover;
-pub use self::register::register;
+pub use self::register::{register, register_by};
 use crate::access::{self, Access};
 use crate::api::Api;
 use crate::clock::Clock;

@@ -1,10 +1,12 @@
 //! The way to a client: which relay, which store, and then registered, logged in, or opened.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use chat_core::limits::SESSIONS_A_MESSAGE_MAX;
 use chat_crypto::recovery::RecoveryPhrase;
+use zeroize::Zeroizing;
 
 use crate::account::{self, Setup};
 use crate::api::Api;
@@ -40,6 +42,16 @@ pub struct ClientBuilder {
     randomness: Option<Randomness>,
     transport: Option<Arc<dyn Transport>>,
     sessions_a_message_max: usize,
+    invitation: Option<InvitationToken>,
+}
+
+/// What somebody was given to register with.
+struct InvitationToken(Zeroizing<String>);
+
+impl fmt::Debug for InvitationToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InvitationToken(..)")
+    }
 }
 
 /// A client that has just registered, and the words that bring its account back.
@@ -62,6 +74,7 @@ impl ClientBuilder {
             randomness: None,
             transport: None,
             sessions_a_message_max: SESSIONS_A_MESSAGE_MAX,
+            invitation: None,
         }
     }
 
@@ -117,15 +130,24 @@ impl ClientBuilder {
         self
     }
 
+    /// Registers by an invitation: into its workspace, with its role.
+    #[must_use]
+    pub fn invitation(mut self, token: &str) -> Self {
+        self.invitation = Some(InvitationToken(Zeroizing::new(token.to_owned())));
+        self
+    }
+
     /// Registers a new account; this device is its first.
     ///
     /// # Errors
     ///
-    /// [`Kind::NameTaken`], [`Kind::NameInvalid`], [`Kind::RelayUnreachable`],
+    /// [`Kind::RegistrationClosed`], [`Kind::InvitationInvalid`], [`Kind::NameTaken`], [`Kind::NameInvalid`], [`Kind::RelayUnreachable`],
     /// [`Kind::StoreInUse`], or that the store does not open, as [`Store::open`].
-    pub async fn register(self, username: &str, password: &str) -> Result<Registered> {
+    pub async fn register(mut self, username: &str, password: &str) -> Result<Registered> {
+        let invitation = self.invitation.take().map(|InvitationToken(token)| token);
         let setup = self.setup().await?;
-        let (context, recovery_phrase) = account::register(setup, username, password).await?;
+        let (context, recovery_phrase) =
+            account::register_by(setup, username, password, invitation).await?;
         Ok(Registered { client: Client::start(context).await?, recovery_phrase })
     }
 

@@ -4,7 +4,6 @@
 //! Their messages are wrapped for the envelope keys of accounts, and signed: a new device of a
 //! member reads all of it, see [`crate::live`]. What a ratchet forgets, these keys do not.
 
-use chat_core::envelope::WrapScheme;
 use chat_core::membership::{ConversationKind, Policy};
 use rusqlite::Transaction;
 
@@ -18,11 +17,8 @@ use crate::store::conversations;
 const DOCUMENT_BYTES_MAX: usize = 256;
 
 impl Client {
-    /// The rules that channels and conversations about documents begin with: everybody posts,
-    /// admins add, wraps for the accounts' envelope keys.
-    pub const CHANNEL_POLICY: Policy = Policy { scheme: WrapScheme::HpkeXwing, ..Policy::DEFAULT };
-
-    /// A new channel, with this account as its admin.
+    /// A new channel, with this account as its admin: for example with the rules
+    /// [`Policy::CHANNEL`], by which the whole workspace may join and read from the beginning.
     ///
     /// # Errors
     ///
@@ -36,8 +32,10 @@ impl Client {
         self.begin(ConversationKind::Channel, None, title, usernames, policy).await
     }
 
-    /// A new conversation about a document, with this account as its admin. The id of the document
-    /// is the app's own, at most 256 bytes; the relay sees it.
+    /// A new conversation about a document, with this account as its admin: for example with the
+    /// rules [`Policy::DOCUMENT`]. The id of the document is the app's own, at most 256 bytes; the
+    /// relay sees it, and a workspace has one conversation about each, see
+    /// [`Self::open_document`].
     ///
     /// # Errors
     ///

@@ -43,6 +43,9 @@ pub struct Participant {
     pub contact: Contact,
     /// With which role.
     pub role: Role,
+    /// Whether the account was deleted: it stands in the log until an admin removes it, and nothing
+    /// is sealed for it any more.
+    pub is_deleted: bool,
 }
 
 impl Conversation {
@@ -91,7 +94,8 @@ impl Conversation {
                 .membership
                 .members()
                 .map(|Member { account, role }| {
-                    Ok(Participant { contact: devices::contact(tx, account)?, role })
+                    let contact = devices::contact(tx, account)?;
+                    Ok(Participant { contact, role, is_deleted: devices::is_deleted(tx, account)? })
                 })
                 .collect()
         };

@@ -20,7 +20,7 @@ mod peers;
 pub(crate) use self::own::add_own;
 pub use self::own::{OwnDevice, list_own, refresh_own, remove_own};
 pub(crate) use self::peers::pinned;
-pub use self::peers::{Learned, contact, current, fetch, find, known, learn, name_of};
+pub use self::peers::{Learned, contact, current, fetch, find, is_deleted, known, learn, name_of};
 
 #[cfg(test)]
 mod tests;

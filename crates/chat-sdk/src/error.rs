@@ -78,6 +78,14 @@ kinds! {
     LoggedOut "logged_out" Never "This device is logged out; log in again.";
     /// The device was removed from its account.
     DeviceRemoved "device_removed" Never "This device was removed from its account.";
+    /// The invitation was spent or revoked, has run out, or never was one.
+    InvitationInvalid "invitation_invalid" Never "The invitation cannot be used any more; ask for another.";
+    /// Nobody may register at the relay without an invitation, or at all.
+    RegistrationClosed "registration_closed" Never "This relay registers nobody without an invitation.";
+    /// An admin of the workspace has suspended the account.
+    AccountSuspended "account_suspended" Never "This account is suspended; ask an admin of the workspace.";
+    /// Without this account nobody would own the workspace.
+    LastOwner "last_owner" Never "A workspace needs an owner; make somebody else one first.";
     /// The account has as many devices as it may have.
     TooManyDevices "too_many_devices" Never "The account has as many devices as it may have; remove one first.";
     /// The sealed keyring does not open, or is an older one.
@@ -324,6 +332,10 @@ impl Kind {
             RejectCode::RateLimited => Self::RateLimited,
             RejectCode::DeviceRemoved => Self::DeviceRemoved,
             RejectCode::Displaced => Self::Offline,
+            RejectCode::InvitationInvalid => Self::InvitationInvalid,
+            RejectCode::RegistrationClosed => Self::RegistrationClosed,
+            RejectCode::AccountSuspended => Self::AccountSuspended,
+            RejectCode::LastOwner => Self::LastOwner,
             _ => Self::Unavailable,
         }
     }

@@ -85,6 +85,11 @@ pub enum Event {
     },
     /// Somebody who is followed is there, or no longer, as the relay says.
     Presence(Presence),
+    /// Somebody this account shares a conversation with has deleted their account, or was removed.
+    AccountDeleted {
+        /// Who.
+        account: AccountId,
+    },
     /// The connection to the relay has changed.
     Connection(ConnectionState),
     /// Something people, or logs, should know of.

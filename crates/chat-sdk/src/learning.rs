@@ -6,8 +6,9 @@ use chat_core::id::AccountId;
 
 use crate::devices::{self, Learned};
 use crate::error::{Kind, Result};
-use crate::event::Warning;
+use crate::event::{Event, Warning};
 use crate::hub::Hub;
+use crate::workspaces::is_deleted;
 
 /// Asks the relay for an account's devices; what does not hold is warned of.
 ///
@@ -24,8 +25,14 @@ pub(crate) async fn learn(hub: &Hub, account: AccountId) -> Result<()> {
             outcome => outcome.map(drop),
         };
     }
+    let was_deleted = is_deleted(&hub.context, account).await?;
     match devices::fetch(&hub.context, account).await {
-        Ok(Learned::Known(_) | Learned::IdentityChanged { first_time: false }) => {}
+        Ok(Learned::Known(_)) => {
+            if !was_deleted && is_deleted(&hub.context, account).await? {
+                hub.emit(Event::AccountDeleted { account });
+            }
+        }
+        Ok(Learned::IdentityChanged { first_time: false }) => {}
         Ok(Learned::IdentityChanged { first_time: true }) => {
             hub.warn(Warning::IdentityChanged { account });
         }

@@ -51,6 +51,7 @@
 //! | `engine`, `connection` | one loop: what happens next, and over which connection |
 //! | `outbox`, `recipients`, `sealing`, `sending` | from a draft to bytes that the relay has |
 //! | `resume`, `sync`, `opening`, `receipts`, `expiry` | from bytes to a message, and to its end |
+//! | `workspaces` | the workspace, invitations, channels, log-ins, deletion |
 //! | `membership`, `learning` | logs verified, entries appended; device lists asked for |
 //! | [`access`], [`api`], [`relay`] | the relay's REST interface, with a log-in that renews itself |
 //! | [`clock`], [`random`], [`store`], [`transport`] | the ports: time, randomness, memory, network |
@@ -114,9 +115,16 @@ mod timeline;
 pub mod transport;
 pub mod typing;
 pub mod verification;
+mod workspaces;
 
+pub use chat_core::api::workspaces::{
+    AccountState, Channel, Invitation, IssuedInvitation, SessionInfo, Workspace, WorkspaceMember,
+    WorkspaceRole,
+};
 pub use chat_core::envelope::{Expiry, ExpiryMode, WrapScheme};
-pub use chat_core::membership::{Allowed, ConversationKind, Policy, Role};
+pub use chat_core::membership::{
+    Allowed, ConversationKind, Departed, History, Joining, Policy, Role,
+};
 pub use chat_core::time::Timestamp;
 pub use chat_crypto::recovery::RecoveryPhrase;
 

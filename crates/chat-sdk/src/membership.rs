@@ -113,7 +113,7 @@ async fn keep_page(hub: &Hub, id: ConversationId, entries: Vec<SignedEntry>) -> 
     outcome
 }
 
-async fn keep(hub: &Hub, id: ConversationId, entries: Vec<SignedEntry>) -> Result<()> {
+pub(crate) async fn keep(hub: &Hub, id: ConversationId, entries: Vec<SignedEntry>) -> Result<()> {
     let (own, now) = (hub.context.own.clone(), hub.now());
     let write = move |tx: &Transaction<'_>| extend(tx, &own, id, entries, now);
     let extended = hub.context.store.write(write).await?;
@@ -211,6 +211,7 @@ fn note_stays(
             }
             profiles::forget_told(tx, id)?;
         }
+        Change::Join => conversations::join(tx, id, entry.author.account, entry.index)?,
         Change::Remove { account } => conversations::part(tx, id, *account, entry.index)?,
         Change::Leave => conversations::part(tx, id, entry.author.account, entry.index)?,
         Change::SetRole { .. } | Change::SetPolicy { .. } => {}
@@ -254,7 +255,7 @@ pub(crate) struct Beginning {
     pub(crate) nonce: Option<[u8; 16]>,
 }
 
-fn creation(hub: &Hub, beginning: &Beginning) -> Result<(SignedEntry, ConversationId)> {
+pub(crate) fn creation(hub: &Hub, beginning: &Beginning) -> Result<(SignedEntry, ConversationId)> {
     let Beginning { kind, others, policy, document, nonce } = beginning;
     let (kind, policy) = (*kind, *policy);
     let own = &hub.context.own;
@@ -337,7 +338,7 @@ pub(crate) async fn change(
 }
 
 /// The next entry, checked as everybody else will check it.
-fn sign(hub: &Hub, membership: &Membership, change: Change) -> Result<SignedEntry> {
+pub(crate) fn sign(hub: &Hub, membership: &Membership, change: Change) -> Result<SignedEntry> {
     let own = &hub.context.own;
     let entry = membership.next_entry(own.address, change, hub.now());
     let signed = SignedEntry { signer: own.address, entry: own.device.sign_object(&entry)? };

@@ -68,6 +68,9 @@ pub(crate) fn of(
     let mut lists = Vec::new();
     let mut unknown = BTreeSet::new();
     for member in membership.members() {
+        if devices::is_deleted(tx, member.account)? {
+            continue;
+        }
         match newest_known(tx, member.account)? {
             Some(list) => lists.push(list),
             None => drop(unknown.insert(member.account)),

@@ -299,16 +299,24 @@ impl Relay {
 
     // ── how ─────────────────────────────────────────────────────────────────────────────────────
 
-    async fn get<T: DeserializeOwned>(&self, path: String) -> Result<T> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: String) -> Result<T> {
         api::read(&self.exchange(Method::Get, path, None).await?)
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: String, body: &impl Serialize) -> Result<T> {
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: String,
+        body: &impl Serialize,
+    ) -> Result<T> {
         api::read(&self.exchange(Method::Post, path, Some(api::write(body)?)).await?)
     }
 
-    async fn put(&self, path: String, body: &impl Serialize) -> Result<()> {
+    pub(crate) async fn put(&self, path: String, body: &impl Serialize) -> Result<()> {
         self.exchange(Method::Put, path, Some(api::write(body)?)).await.map(drop)
+    }
+
+    pub(crate) async fn delete(&self, path: String, body: Option<Vec<u8>>) -> Result<()> {
+        self.exchange(Method::Delete, path, body).await.map(drop)
     }
 
     async fn exchange(

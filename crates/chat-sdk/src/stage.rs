@@ -160,6 +160,7 @@ impl Person {
             username: self.own.username.clone(),
             devices: self.published.clone(),
             envelope_keys: keyring.identity().sign_envelope_keys(&public),
+            deleted_at: None,
         }
     }
 

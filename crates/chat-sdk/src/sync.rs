@@ -57,6 +57,8 @@ pub(crate) enum Inbound {
     DevicesChanged { account: AccountId, number: u32 },
     /// Somebody is typing, or no longer.
     Typing { conversation: ConversationId, account: AccountId, typing: bool },
+    /// An account is gone: what is known of it is asked for anew.
+    AccountDeleted { account: AccountId },
     /// Everything that waited has come.
     CaughtUp,
 }
@@ -157,6 +159,7 @@ async fn wanted(
             }
             Inbound::Deleted { .. }
             | Inbound::DevicesChanged { .. }
+            | Inbound::AccountDeleted { .. }
             | Inbound::Typing { .. }
             | Inbound::CaughtUp => {}
         }
@@ -256,6 +259,10 @@ impl Applied {
                     self.events.push(Event::Typing { conversation, account, typing });
                 }
                 Ok(())
+            }
+            Inbound::AccountDeleted { account } => {
+                self.learn.insert(account);
+                self.outdated(tx, own, account)
             }
             Inbound::Membership { .. } | Inbound::CaughtUp => Ok(()),
         }

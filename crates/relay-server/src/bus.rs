@@ -208,6 +208,35 @@ pub enum BusEvent {
         #[n(1)]
         remaining: u32,
     },
+    /// An account may not act any more; its connections are to be closed.
+    #[n(21)]
+    AccountEnded {
+        /// Whose.
+        #[n(0)]
+        account: AccountId,
+        /// Why.
+        #[n(1)]
+        why: AccountEnding,
+    },
+    /// An account was deleted; whoever shares a conversation with it is told.
+    #[n(22)]
+    AccountDeleted {
+        /// Whose.
+        #[n(0)]
+        account: AccountId,
+    },
+}
+
+/// Why an account is cut off.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum AccountEnding {
+    /// An admin has suspended it.
+    #[n(1)]
+    Suspended,
+    /// It was deleted.
+    #[n(2)]
+    Deleted,
 }
 
 /// Bytes that travel with an event; cloning shares them.

@@ -11,6 +11,7 @@
 //! that a half-wrong configuration is refused with a list of all that is wrong with it.
 //! Absent on purpose: secrets. Keys are generated and kept by the relay's storage.
 
+mod accounts;
 mod blobs;
 mod network;
 mod operating;
@@ -23,6 +24,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use accounts::{Accounts, Registration, WorkspacesBy};
 pub use blobs::{BlobConfig, BlobLimits, BlobStore, S3Place};
 pub use network::{Network, NoNetwork};
 pub use operating::{Migrate, Operating, Timeouts};
@@ -234,6 +236,8 @@ pub struct Config {
     pub web_origins: Vec<String>,
     /// TLS, if it ends here.
     pub tls: Option<Tls>,
+    /// Who may register, and what becomes of names.
+    pub accounts: Accounts,
     /// How often something may happen.
     pub rates: Rates,
     /// How many connections there may be.
@@ -265,6 +269,7 @@ impl Config {
             proxies: Vec::new(),
             web_origins: Vec::new(),
             tls: None,
+            accounts: Accounts::DEFAULT,
             rates: Rates::DEFAULT,
             caps: Caps::DEFAULT,
             audit_kept: A_DAY * 365,
@@ -309,6 +314,11 @@ impl fmt::Display for Config {
             writeln!(f, "minimum = {}", text(&tls.minimum.to_string()))?;
             writeln!(f, "hsts_seconds = {}", tls.hsts_seconds)?;
         }
+        writeln!(f, "\n[accounts]")?;
+        writeln!(f, "registration = {}", text(&self.accounts.registration.to_string()))?;
+        writeln!(f, "workspaces_by = {}", text(&self.accounts.workspaces.to_string()))?;
+        let kept = self.accounts.name_kept.as_secs() / A_DAY.as_secs();
+        writeln!(f, "name_kept_days = {kept}")?;
         writeln!(f, "\n[audit]")?;
         writeln!(f, "keep_days = {}", self.audit_kept.as_secs() / A_DAY.as_secs())?;
         write!(f, "{}{}", self.blobs, self.push)?;

@@ -426,7 +426,8 @@ impl Connection {
             }
             End::Told(ending) => {
                 let code = match ending {
-                    Ending::Removed => RejectCode::DeviceRemoved,
+                    Ending::Removed | Ending::AccountDeleted => RejectCode::DeviceRemoved,
+                    Ending::Suspended => RejectCode::AccountSuspended,
                     Ending::Displaced => RejectCode::Displaced,
                     _ => RejectCode::TokenInvalid,
                 };

@@ -11,7 +11,7 @@ use chat_core::id::{AccountId, ConversationId, DeviceAddress};
 use chat_core::receipt::Sequence;
 use tokio::time::{Instant, sleep_until};
 
-use crate::bus::{BusEvent, Connected, Inbox, Notice, Record};
+use crate::bus::{AccountEnding, BusEvent, Connected, Inbox, Notice, Record};
 use crate::registry::{Ending, Happening, LiveMessage};
 use crate::service::Services;
 use crate::storage::{Backlog, Session, SessionState, StorageError};
@@ -89,6 +89,18 @@ fn dispatch(services: &Services, recipients: &[AccountId], event: BusEvent) {
         BusEvent::SessionEnded { address, family } => {
             services.registry.end_session(Session { address, family }, Ending::LoggedOut);
         }
+        BusEvent::AccountEnded { account, why } => {
+            services.directory.forget_devices(account);
+            let why = match why {
+                AccountEnding::Suspended => Ending::Suspended,
+                AccountEnding::Deleted => Ending::AccountDeleted,
+            };
+            services.registry.end_account(account, why);
+        }
+        BusEvent::AccountDeleted { account } => {
+            services.directory.forget_devices(account);
+            frame(services, recipients, RelayFrame::AccountDeleted { account }, |_| true);
+        }
         BusEvent::PrekeysLow { address, remaining } => {
             let low = RelayFrame::PrekeysLow { remaining };
             frame(services, recipients, low, |other| other == address);
@@ -146,6 +158,9 @@ async fn look(services: &Services, sessions: &[Session]) -> Result<(), StorageEr
         match state {
             SessionState::Active => {}
             SessionState::Ended => services.registry.end_session(*session, Ending::LoggedOut),
+            SessionState::Suspended => {
+                services.registry.end_account(session.address.account, Ending::Suspended);
+            }
             SessionState::Removed | SessionState::Unknown => {
                 services.registry.end(session.address, Ending::Removed);
             }

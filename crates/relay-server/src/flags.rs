@@ -61,6 +61,15 @@ pub(crate) struct Flags {
     /// For how long browsers remember that there is TLS, 0 for not at all [default: 31536000].
     #[arg(long, env = "SEALWIRE_TLS_HSTS_SECONDS", value_name = "SECONDS")]
     tls_hsts_seconds: Option<String>,
+    /// Who may register: open, invitation or closed [default: open].
+    #[arg(long, env = "SEALWIRE_ACCOUNTS_REGISTRATION", value_name = "WHO")]
+    accounts_registration: Option<String>,
+    /// Who makes workspaces: operator, or also owners [default: operator].
+    #[arg(long, env = "SEALWIRE_ACCOUNTS_WORKSPACES_BY", value_name = "WHO")]
+    accounts_workspaces_by: Option<String>,
+    /// For how many days nobody gets the name of a deleted account [default: 30].
+    #[arg(long, env = "SEALWIRE_ACCOUNTS_NAME_KEPT_DAYS", value_name = "DAYS")]
+    accounts_name_kept_days: Option<String>,
     /// For how many days the security audit log is kept [default: 365].
     #[arg(long, env = "SEALWIRE_AUDIT_KEEP_DAYS", value_name = "DAYS")]
     audit_keep_days: Option<String>,
@@ -186,6 +195,9 @@ impl Flags {
             ("tls.key", self.tls_key),
             ("tls.minimum", self.tls_minimum),
             ("tls.hsts_seconds", self.tls_hsts_seconds),
+            ("accounts.registration", self.accounts_registration),
+            ("accounts.workspaces_by", self.accounts_workspaces_by),
+            ("accounts.name_kept_days", self.accounts_name_kept_days),
             ("audit.keep_days", self.audit_keep_days),
             ("retention.keep_days", self.retention_keep_days),
             ("retention.until_delivered", self.retention_until_delivered),

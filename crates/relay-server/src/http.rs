@@ -12,6 +12,7 @@
 //! | [`unread`] | `/v1/unread` |
 //! | [`recovery`] | `/v1/auth/recovery/…`, `/v1/account/recovery-key`, `/v1/account/password/…` |
 //! | [`linking`] | `/v1/linking/…` |
+//! | [`workspaces`] | `/v1/workspace…`, sessions, search, deletion |
 //! | [`origin`] | which web pages may |
 //! | [`routes()`] | the list of all paths |
 //! | [`health`] | `/healthz`, `/readyz`, `/metrics`, `/v1/limits`, `/.well-known/jwks.json` |
@@ -46,6 +47,7 @@ pub mod routes;
 pub mod sentences;
 pub mod trace;
 pub mod unread;
+pub mod workspaces;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,7 +61,7 @@ use chat_core::frame::SOCKET_PATH;
 use chat_core::reject::{Reject, RejectCode};
 use tokio_util::task::TaskTracker;
 
-use self::described::{get, post, put};
+use self::described::{delete, get, post, put};
 use self::refusal::Refusal;
 use self::routes::Routes;
 use crate::config::{Network, Timeouts};
@@ -111,10 +113,16 @@ pub fn routes() -> Routes {
         .route("/v1/auth/refresh", post(auth::refresh))
         .route("/v1/auth/logout", post(auth::log_out))
         .route("/v1/devices/enrol", post(auth::enrol))
-        .route("/v1/account", get(accounts::own))
+        .route("/v1/account", get(accounts::own).delete(workspaces::delete_account))
+        .route(
+            "/v1/account/sessions",
+            get(workspaces::sessions).delete(workspaces::end_other_sessions),
+        )
+        .route("/v1/account/sessions/{device}", delete(workspaces::end_session))
         .route("/v1/account/devices", put(accounts::put_devices))
         .route("/v1/account/envelope-keys", put(accounts::put_envelope_keys))
         .route("/v1/account/keyring", get(accounts::keyring).put(accounts::put_keyring))
+        .route("/v1/accounts", get(workspaces::search))
         .route("/v1/accounts/by-name/{username}", get(accounts::by_name))
         .route("/v1/accounts/{account}/keys", get(accounts::keys))
         .route("/v1/prekeys", get(prekeys::count).put(prekeys::put))
@@ -142,6 +150,16 @@ pub fn routes() -> Routes {
         .route("/v1/account/password/finish", post(recovery::password_finish))
         .route("/v1/linking/write", post(linking::write))
         .route("/v1/linking/read", post(linking::read))
+        .route("/v1/workspace", get(workspaces::own))
+        .route("/v1/workspaces", post(workspaces::create))
+        .route("/v1/workspace/members", get(workspaces::members))
+        .route("/v1/workspace/members/{account}", delete(workspaces::remove))
+        .route("/v1/workspace/members/{account}/role", put(workspaces::set_role))
+        .route("/v1/workspace/members/{account}/state", put(workspaces::set_state))
+        .route("/v1/workspace/invitations", get(workspaces::invitations).post(workspaces::invite))
+        .route("/v1/workspace/invitations/{invitation}", delete(workspaces::revoke))
+        .route("/v1/workspace/channels", get(workspaces::channels))
+        .route("/v1/workspace/documents", get(workspaces::of_document))
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/v1/limits", get(health::limits))
         .route("/v1/openapi.json", get(health::openapi))

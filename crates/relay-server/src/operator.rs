@@ -12,6 +12,8 @@ mod objects;
 mod postgres_tools;
 pub mod restore;
 
+pub mod workspaces;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,6 +54,9 @@ pub enum OperatorError {
         "`{0}` names no place in the audit log; it looks like 17:kZ0…, as `audit tail` shows it"
     )]
     NoAnchor(String),
+    /// A name that no workspace can have.
+    #[error("a workspace's name has 1 to 64 bytes, none of them a control character")]
+    WorkspaceName,
     /// The output, or a file.
     #[error("a file could not be read or written: {0}")]
     Output(#[from] io::Error),

@@ -4,6 +4,8 @@
 //! post, whether the scheme is the conversation's, and whether exactly those are addressed who
 //! have to be.
 
+pub mod workspace;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chat_core::codec::List;
@@ -129,6 +131,8 @@ pub fn check_wraps(
                 .iter()
                 .map(|device| DeviceAddress { account: known.account, device: *device });
             addresses.filter(|address| *address != sender).map(Recipient::Device).collect()
+        } else if known.is_deleted {
+            BTreeSet::new()
         } else {
             BTreeSet::from([Recipient::Account(known.account)])
         };

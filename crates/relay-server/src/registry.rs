@@ -62,6 +62,10 @@ pub enum Ending {
     Removed,
     /// The device has logged out, or its tokens were revoked.
     LoggedOut,
+    /// An admin has suspended the account.
+    Suspended,
+    /// The account was deleted.
+    AccountDeleted,
     /// The relay is leaving; come back after so many milliseconds.
     Draining {
         /// When.
@@ -254,6 +258,12 @@ impl Registry {
                 entry.end(why);
             }
         }
+    }
+
+    /// Ends all connections of an account.
+    pub fn end_account(&self, account: AccountId, why: Ending) {
+        let shard = self.shard(account);
+        shard.get(&account).into_iter().flatten().for_each(|entry| entry.end(why));
     }
 
     /// Ends all connections, each with its own word.

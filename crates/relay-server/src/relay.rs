@@ -274,6 +274,12 @@ impl Relay {
         self.services.render_metrics()
     }
 
+    /// Its store, for what an operator does beside it.
+    #[must_use]
+    pub fn storage(&self) -> &dyn Storage {
+        &*self.services.storage
+    }
+
     /// Looks at once whether the files of the certificate have changed, as it does every few
     /// seconds; nothing without TLS.
     ///
@@ -394,6 +400,7 @@ async fn services(
         node,
         origins,
         workspace,
+        accounts: config.accounts,
         epoch,
         metrics,
     };

@@ -5,6 +5,8 @@
 //! | register, log in, refresh, log out | [`register`], [`login`], [`device_login`], [`tokens`] |
 //! | enrol, replace devices and keys | [`enrol`], [`devices`], [`keyring`], [`prekeys`] |
 //! | look somebody up | [`accounts`] |
+//! | what there is in a workspace, and who decides | [`workspaces`], [`invitations`], [`members`], [`channels`] |
+//! | log-ins that last, and the end of an account | [`sessions`], [`deletion`] |
 //! | begin a conversation, change its members, read it | [`membership`], [`read`] |
 //! | wake devices | [`push`] |
 //! | keep a backup of history | [`backup`] |
@@ -19,13 +21,17 @@ pub mod administration;
 pub mod authenticate;
 pub mod backup;
 pub mod blobs;
+pub mod channels;
 pub mod deletions;
 pub mod device_login;
 pub mod devices;
+pub mod ending;
 pub mod enrol;
+pub mod invitations;
 pub mod keyring;
 pub mod linking;
 pub mod login;
+pub mod members;
 pub mod membership;
 pub mod prekeys;
 pub mod presence;
@@ -36,9 +42,11 @@ pub mod recovery;
 pub mod register;
 pub mod retention;
 pub mod send;
+pub mod sessions;
 pub mod tokens;
 pub mod typing;
 pub mod unread;
+pub mod workspaces;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +66,7 @@ use crate::blobs::depot::Depot;
 use crate::bus::redis::meter::RedisMeter;
 use crate::bus::{Bus, NodeId};
 use crate::clock::Clock;
-use crate::config::Rates;
+use crate::config::{Accounts, Rates};
 use crate::directory::Directory;
 use crate::limits::{Class, Limits, Subject};
 use crate::metrics::{Metrics, vitals};
@@ -86,8 +94,10 @@ pub struct Services {
     pub node: NodeId,
     /// The URLs that clients may know the relay by; the first signs tokens.
     pub origins: Vec<String>,
-    /// Where new accounts belong.
+    /// Where accounts belong that come without an invitation.
     pub workspace: WorkspaceId,
+    /// Who may register, and what becomes of names.
+    pub accounts: Accounts,
     /// The epoch of the store.
     pub epoch: u64,
     /// Passwords.
@@ -212,6 +222,8 @@ impl From<StorageError> for Reject {
                 reject
             }
             StorageError::Conflict => RejectCode::Conflict.into(),
+            StorageError::InvitationInvalid => RejectCode::InvitationInvalid.into(),
+            StorageError::LastOwner => RejectCode::LastOwner.into(),
             StorageError::NotFound => RejectCode::NotFound.into(),
             StorageError::Unavailable => RejectCode::Unavailable.into(),
             StorageError::BlobMissing => RejectCode::BlobMissing.into(),

@@ -40,6 +40,7 @@ pub mod schema;
 pub mod sqlite;
 mod unread;
 pub mod vitals;
+pub mod workspaces;
 
 use std::time::Duration;
 
@@ -74,6 +75,10 @@ pub use records::{
 };
 pub use retention::{Erased, Erasure, RetentionStorage, Usage};
 pub use unread::UnreadStorage;
+pub use workspaces::{
+    AccountErased, InvitationRecord, Joins, SessionRecord, Standing, WorkspaceRecord,
+    WorkspaceStorage,
+};
 
 pub use recovery::RecoveryStorage;
 
@@ -94,6 +99,7 @@ pub trait Storage:
     + vitals::Measured
     + LinkingStorage
     + RecoveryStorage
+    + WorkspaceStorage
     + std::fmt::Debug
     + Send
     + Sync
@@ -138,11 +144,12 @@ pub trait Storage:
 
     /// Stores a registration, and makes the account a member of its workspace.
     ///
-    /// The same registration again is accepted again.
+    /// The same registration again is accepted again, and spends no invitation again.
     ///
     /// # Errors
     ///
-    /// [`StorageError::NameTaken`]; [`StorageError::AlreadyExists`] for another account of this id;
+    /// [`StorageError::NameTaken`], also for a name that a deleted account has left a short while
+    /// ago; [`StorageError::InvitationInvalid`]; [`StorageError::AlreadyExists`] for another account of this id;
     /// [`StorageError::NotFound`] for an unknown workspace.
     async fn create_account(&self, new: &NewAccount, now: Timestamp) -> Result<(), StorageError>;
 
@@ -240,6 +247,7 @@ pub trait Storage:
         address: DeviceAddress,
         hash: Digest,
         expires_at: Timestamp,
+        now: Timestamp,
     ) -> Result<(), StorageError>;
 
     /// Spends the refresh token whose hash is given, and makes `successor` valid in its place.
@@ -287,8 +295,9 @@ pub trait Storage:
     ///
     /// # Errors
     ///
-    /// [`StorageError::ConversationExists`] if the two members of a direct conversation have one in
-    /// this workspace; [`StorageError::NotFound`] if a member or the workspace does not exist.
+    /// [`StorageError::ConversationExists`] if the two members of a direct conversation, or the
+    /// document, have one in this workspace; [`StorageError::NotFound`] if a member is no account
+    /// of it, or the workspace does not exist.
     async fn create_conversation(
         &self,
         entry: &Verified<MembershipEntry>,
@@ -298,14 +307,15 @@ pub trait Storage:
 
     /// Appends the entry to its membership log; `membership` is what it leads to.
     ///
-    /// Accounts that join read from the next message on; accounts that leave, up to the last one.
+    /// Accounts that join read from the next message on or, where the policy says so, from the
+    /// first; accounts that leave, up to the last one.
     /// Timers that waited for somebody who has left begin to run.
     ///
     /// # Errors
     ///
     /// [`StorageError::Conflict`] if the entry does not continue the stored head (and is not itself
     /// the stored entry of its index); [`StorageError::NotFound`] for an unknown conversation or a
-    /// new member that does not exist.
+    /// new member that is no account of its workspace.
     async fn append_entry(
         &self,
         entry: &Verified<MembershipEntry>,
@@ -426,6 +436,7 @@ pub trait Storage:
     /// log open; then the next sweep does it.
     async fn expire_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Expired>, StorageError>;
 
-    /// Forgets single-use state and refresh tokens that have run out; returns how many.
+    /// Forgets single-use state, refresh tokens, invitations and reserved names that have run out;
+    /// returns how many.
     async fn forget_expired(&self, now: Timestamp) -> Result<u64, StorageError>;
 }

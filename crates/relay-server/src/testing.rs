@@ -51,7 +51,8 @@ use crate::bus::redis::meter::RedisMeter;
 use crate::bus::{Bus, NodeId};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
-    BlobConfig, BlobLimits, BlobStore, Caps, Config, Database, Network, PushConfig, Rates, Tls,
+    Accounts, BlobConfig, BlobLimits, BlobStore, Caps, Config, Database, Network, PushConfig,
+    Rates, Tls,
 };
 use crate::limits::local::LocalLimits;
 use crate::presence::Board;
@@ -94,6 +95,7 @@ pub struct TestRelayBuilder {
     clock: Arc<dyn Clock>,
     rates: Rates,
     caps: Caps,
+    accounts: Accounts,
     listen: SocketAddr,
     data: Option<PathBuf>,
     postgres: Option<String>,
@@ -128,6 +130,7 @@ impl TestRelay {
             clock: Arc::new(SystemClock),
             rates: Rates::GENEROUS,
             caps: Caps::GENEROUS,
+            accounts: Accounts::DEFAULT,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data: None,
             postgres: None,
@@ -186,6 +189,12 @@ impl TestRelay {
         self.relay.sweep().await.expect("the database failed")
     }
 
+    /// Its store, for what an operator does beside it.
+    #[must_use]
+    pub fn storage(&self) -> &dyn Storage {
+        self.relay.storage()
+    }
+
     /// Drains it; its temporary folder goes with it.
     pub async fn stop(self) {
         self.relay.drain(Duration::ZERO).await;
@@ -211,6 +220,13 @@ impl TestRelayBuilder {
     #[must_use]
     pub fn caps(mut self, caps: Caps) -> Self {
         self.caps = caps;
+        self
+    }
+
+    /// With other rules for accounts.
+    #[must_use]
+    pub fn accounts(mut self, accounts: Accounts) -> Self {
+        self.accounts = accounts;
         self
     }
 
@@ -342,6 +358,7 @@ impl TestRelayBuilder {
         config.listen = self.listen;
         config.rates = self.rates;
         config.caps = self.caps;
+        config.accounts = self.accounts;
         config.redis = self.redis;
         config.origin = self.origin;
         config.proxies = self.proxies;

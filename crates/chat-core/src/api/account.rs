@@ -12,6 +12,7 @@ use crate::envelope::EnvelopeKeys;
 use crate::id::{AccountId, WorkspaceId};
 use crate::limits::KEYRING_BYTES_MAX;
 use crate::signed::Unverified;
+use crate::time::Timestamp;
 
 /// `GET /v1/accounts/by-name/{username}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +36,10 @@ pub struct AccountKeys {
     pub devices: PublishedDevices,
     /// The newest epoch of envelope keys.
     pub envelope_keys: Unverified<EnvelopeKeys>,
+    /// When the account was deleted. What is left of it is here: the public keys with which others
+    /// check what it signed. No message is wrapped for it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// `GET /v1/account`: the caller's own account.

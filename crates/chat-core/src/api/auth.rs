@@ -57,6 +57,10 @@ pub struct RegistrationFinish {
     pub prekeys: PrekeyUpload,
     /// The sealed keyring.
     pub keyring: Keyring,
+    /// The token of an invitation: which workspace is joined, with which role. Without one it is
+    /// the relay's default workspace, where the relay lets anybody in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
 }
 
 /// The answer to `POST /v1/auth/login/start`.

@@ -37,6 +37,13 @@ pub enum ConversationKind {
 }
 
 impl ConversationKind {
+    /// Whether it is found by those who are not in it, joined by them, and read from its beginning,
+    /// as far as its policy says.
+    #[must_use]
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Self::Channel | Self::Document)
+    }
+
     /// Most members a conversation of this kind may have.
     #[must_use]
     pub const fn members_max(self) -> usize {
@@ -86,6 +93,61 @@ impl Allowed {
     }
 }
 
+/// How somebody becomes a member.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum Joining {
+    /// Somebody who may adds them.
+    #[default]
+    #[n(1)]
+    Added,
+    /// Or they join by themselves: whoever is in the workspace, and no guest there.
+    #[n(2)]
+    Workspace,
+}
+
+/// From where on a new member may read.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum History {
+    /// From the message after they came.
+    #[default]
+    #[n(1)]
+    FromJoining,
+    /// From the first message.
+    #[n(2)]
+    FromBeginning,
+}
+
+/// What becomes of somebody's messages when their account is deleted.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum Departed {
+    /// They stay.
+    #[default]
+    #[n(1)]
+    Keep,
+    /// The relay erases them, as if their timers had ended.
+    #[n(2)]
+    Erase,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The rules of a conversation.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Encode, Decode, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -110,6 +172,22 @@ pub struct Policy {
     #[n(5)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub delete: Option<Allowed>,
+    /// How somebody becomes a member; other than the default only for channels and documents.
+    #[n(6)]
+    #[cbor(skip_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub join: Joining,
+    /// From where on a new member may read; other than the default only for channels and
+    /// documents, and only where wraps are for accounts: no other wrap can be made for them later.
+    #[n(7)]
+    #[cbor(skip_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub history: History,
+    /// What becomes of the messages of an account that is deleted.
+    #[n(8)]
+    #[cbor(skip_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub departed: Departed,
 }
 
 impl Policy {
@@ -121,6 +199,27 @@ impl Policy {
         scheme: WrapScheme::Ratchet,
         timer: None,
         delete: None,
+        join: Joining::Added,
+        history: History::FromJoining,
+        departed: Departed::Keep,
+    };
+
+    /// What channels begin with: whoever is in the workspace joins and reads from the beginning, by
+    /// wraps for accounts.
+    pub const CHANNEL: Self = Self {
+        scheme: WrapScheme::HpkeXwing,
+        join: Joining::Workspace,
+        history: History::FromBeginning,
+        ..Self::DEFAULT
+    };
+
+    /// What conversations about a document begin with: members add members, and all read from the
+    /// beginning.
+    pub const DOCUMENT: Self = Self {
+        add: Allowed::Members,
+        scheme: WrapScheme::HpkeXwing,
+        history: History::FromBeginning,
+        ..Self::DEFAULT
     };
 }
 
@@ -199,6 +298,9 @@ pub enum Change {
         #[n(0)]
         policy: Policy,
     },
+    /// The author becomes a member, where the policy lets the workspace join.
+    #[n(7)]
+    Join,
 }
 
 /// A link of the log.

@@ -1,3 +1,5 @@
+mod shared;
+
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::*;

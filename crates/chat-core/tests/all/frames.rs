@@ -139,6 +139,7 @@ pub(crate) fn relay_frames() -> Vec<RelayFrame> {
         RelayFrame::Reject { request: Some(1), reject: RejectCode::RateLimited.into() },
         RelayFrame::Pong { request: 2 },
         RelayFrame::Presence { presences: presences() },
+        RelayFrame::AccountDeleted { account: address.account },
     ]
 }
 

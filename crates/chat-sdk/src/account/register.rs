@@ -12,6 +12,7 @@ use chat_crypto::keyring::Keyring;
 use chat_crypto::prekey::PrekeySecrets;
 use chat_crypto::recovery::RecoveryPhrase;
 use chat_crypto::wrap::EnvelopeSecrets;
+use zeroize::Zeroizing;
 
 use super::{Agreed, Setup, check_is_empty, settle};
 use crate::access;
@@ -21,6 +22,7 @@ use crate::devices::list;
 use crate::error::{Kind, Result};
 use crate::keyring::SharedKeyring;
 use crate::password::{ExportKey, Password};
+use crate::transport::AccessToken;
 
 /// Registers a new account with this device as its first.
 ///
@@ -28,12 +30,26 @@ use crate::password::{ExportKey, Password};
 ///
 /// # Errors
 ///
-/// [`Kind::NameInvalid`], [`Kind::NameTaken`], [`Kind::StoreInUse`], [`Kind::ArgumentInvalid`] for
+/// [`Kind::NameInvalid`], [`Kind::NameTaken`], [`Kind::RegistrationClosed`], [`Kind::StoreInUse`], [`Kind::ArgumentInvalid`] for
 /// an empty password or one that cannot be typed everywhere, [`Kind::RelayUnreachable`].
 pub async fn register(
     setup: Setup,
     username: &str,
     password: &str,
+) -> Result<(Context, RecoveryPhrase)> {
+    register_by(setup, username, password, None).await
+}
+
+/// The same by an invitation, if there is one: into its workspace, with its role.
+///
+/// # Errors
+///
+/// As [`register`]; [`Kind::InvitationInvalid`].
+pub async fn register_by(
+    setup: Setup,
+    username: &str,
+    password: &str,
+    invitation: Option<Zeroizing<String>>,
 ) -> Result<(Context, RecoveryPhrase)> {
     if !is_username(username) {
         return Err(Kind::NameInvalid.into());
@@ -46,13 +62,21 @@ pub async fn register(
     let answer = setup.api.register_start(&start).await?;
     let (record, export_key) = registering.finish(answer.response).await?;
     let new = NewAccount::make(&setup, &export_key)?;
-    let finish = new.to_finish(&setup, username, record)?;
+    let finish = new.to_finish(&setup, username, record, invitation.as_ref())?;
     let tokens = match setup.api.register_finish(&finish).await {
         // Perhaps only the answer was lost: then the relay knows this device by now.
         Err(error) if error.is_transient() => {
             access::log_in(&setup.api, new.address, &new.device).await.map_err(|_| error)?
         }
         outcome => outcome?,
+    };
+    let workspace = match invitation {
+        None => workspace,
+        // Only the relay knows where the invitation leads.
+        Some(_) => {
+            let token = AccessToken::new(tokens.access.clone());
+            setup.api.own_account(&token).await?.workspace
+        }
     };
     let own = Own {
         address: new.address,
@@ -113,6 +137,7 @@ impl NewAccount {
         setup: &Setup,
         username: &str,
         record: OpaqueMessage,
+        invitation: Option<&Zeroizing<String>>,
     ) -> Result<RegistrationFinish> {
         let DeviceAddress { account, device } = self.address;
         let (now, identity) = (setup.clock.now(), self.keyring.identity());
@@ -126,6 +151,7 @@ impl NewAccount {
             envelope_keys: identity.sign_envelope_keys(&envelope_keys),
             prekeys: self.upload.clone(),
             keyring: PublishedKeyring { number: 1, sealed: Bytes::new(self.sealed.clone())? },
+            invitation: invitation.map(|token| token.to_string()),
         })
     }
 }

@@ -170,6 +170,8 @@ fn store(
     now: Timestamp,
 ) -> Result<()> {
     let account = devices.account();
+    // Who is gone does not come back, whatever the relay says later.
+    let gone = before.as_ref().and_then(|row| row.deleted_at).or(keys.deleted_at);
     let row = PeerRow {
         account,
         // A name is the relay's word; the first one stays.
@@ -183,6 +185,7 @@ fn store(
         fetched_at: now,
         stale: false,
         offered_identity: None,
+        deleted_at: gone,
     };
     peers::save(tx, &row)?;
     forget_removed(tx, devices)
@@ -199,6 +202,15 @@ pub(super) fn forget_removed(tx: &Transaction<'_>, devices: &AccountDevices) -> 
         }
     }
     Ok(())
+}
+
+/// Whether the relay has said that an account was deleted: nothing is sealed for it any more.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn is_deleted(tx: &Transaction<'_>, account: AccountId) -> Result<bool> {
+    Ok(peers::load(tx, account)?.is_some_and(|row| row.deleted_at.is_some()))
 }
 
 /// The stored devices of an account, our own included; none if it was never asked about.

@@ -57,6 +57,7 @@ impl Person {
             username: "bob".into(),
             devices: self.published.clone(),
             envelope_keys: self.identity.sign_envelope_keys(&self.envelope.public(now())),
+            deleted_at: None,
         }
     }
 }

@@ -63,6 +63,9 @@ impl Engine {
             RelayFrame::DevicesChanged { account, number } => {
                 self.take(Inbound::DevicesChanged { account, number });
             }
+            RelayFrame::AccountDeleted { account } => {
+                self.take(Inbound::AccountDeleted { account });
+            }
             RelayFrame::Typing { conversation, sender, state } => {
                 let (account, typing) = (sender.account, state == Typing::Started);
                 self.take(Inbound::Typing { conversation, account, typing });

@@ -24,12 +24,9 @@ pub(crate) const NONCE: [u8; 16] = *b"sealwire/1/self/";
 
 /// Wrapped for the account's envelope keys: a device that comes later reads it all.
 const POLICY: Policy = Policy {
-    post: chat_core::membership::Allowed::Members,
-    add: chat_core::membership::Allowed::Admins,
     rename: chat_core::membership::Allowed::Admins,
     scheme: WrapScheme::HpkeXwing,
-    timer: None,
-    delete: None,
+    ..Policy::DEFAULT
 };
 
 /// Most pages of history that are read for it at once.

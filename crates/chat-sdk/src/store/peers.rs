@@ -36,6 +36,8 @@ pub struct PeerRow {
     pub stale: bool,
     /// Another identity key that came up and was not accepted.
     pub offered_identity: Option<IdentityKey>,
+    /// When the relay says that the account was deleted.
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// Somebody by id.
@@ -93,6 +95,7 @@ pub fn forget(tx: &Transaction<'_>, account: AccountId) -> Result<()> {
 fn read(row: &Row<'_>) -> rusqlite::Result<PeerRow> {
     let verified_at: Option<i64> = row.get("verified_at")?;
     let offered: Option<Vec<u8>> = row.get("offered_identity")?;
+    let deleted_at: Option<i64> = row.get("deleted_at")?;
     Ok(PeerRow {
         account: blob(row, "account")?,
         username: row.get("username")?,
@@ -108,6 +111,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PeerRow> {
             None => None,
             Some(_) => Some(blob(row, "offered_identity")?),
         },
+        deleted_at: deleted_at.map(timestamp),
     })
 }
 
@@ -119,14 +123,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PeerRow> {
 pub fn save(tx: &Transaction<'_>, peer: &PeerRow) -> Result<()> {
     tx.prepare_cached(
         "INSERT INTO peers (account, username, identity_key, verified_at, devices, devices_number,
-            envelope_keys, envelope_epoch, fetched_at, stale, offered_identity)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            envelope_keys, envelope_epoch, fetched_at, stale, offered_identity, deleted_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          ON CONFLICT (account) DO UPDATE SET username = excluded.username,
             identity_key = excluded.identity_key, verified_at = excluded.verified_at,
             devices = excluded.devices, devices_number = excluded.devices_number,
             envelope_keys = excluded.envelope_keys, envelope_epoch = excluded.envelope_epoch,
             fetched_at = excluded.fetched_at, stale = excluded.stale,
-            offered_identity = excluded.offered_identity",
+            offered_identity = excluded.offered_identity, deleted_at = excluded.deleted_at",
     )?
     .execute(params![
         peer.account.as_bytes(),
@@ -140,6 +144,7 @@ pub fn save(tx: &Transaction<'_>, peer: &PeerRow) -> Result<()> {
         millis(peer.fetched_at),
         peer.stale,
         peer.offered_identity.as_ref().map(IdentityKey::as_bytes),
+        peer.deleted_at.map(millis),
     ])?;
     Ok(())
 }

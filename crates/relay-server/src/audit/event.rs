@@ -67,6 +67,22 @@ pub enum AuditEvent {
     Migrated,
     /// An operator has used the command line.
     Administration,
+    /// A workspace was made.
+    WorkspaceCreated,
+    /// An invitation was issued.
+    InvitationIssued,
+    /// An invitation was revoked.
+    InvitationRevoked,
+    /// A member of a workspace has another role.
+    RoleChanged,
+    /// An admin has suspended an account.
+    AccountSuspended,
+    /// An admin has reinstated an account.
+    AccountReinstated,
+    /// An admin has removed an account.
+    AccountRemoved,
+    /// Somebody has deleted their account.
+    AccountDeleted,
 }
 
 impl AuditEvent {
@@ -102,6 +118,14 @@ impl AuditEvent {
             Self::Restored => "restored",
             Self::Migrated => "migrated",
             Self::Administration => "administration",
+            Self::WorkspaceCreated => "workspace_created",
+            Self::InvitationIssued => "invitation_issued",
+            Self::InvitationRevoked => "invitation_revoked",
+            Self::RoleChanged => "role_changed",
+            Self::AccountSuspended => "account_suspended",
+            Self::AccountReinstated => "account_reinstated",
+            Self::AccountRemoved => "account_removed",
+            Self::AccountDeleted => "account_deleted",
         }
     }
 }

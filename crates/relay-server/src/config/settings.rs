@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::accounts::{registration, workspaces_by};
 use super::{
-    A_DAY, BlobConfig, BlobStore, Config, Database, Network, Operating, PushConfig, Tls,
+    A_DAY, Accounts, BlobConfig, BlobStore, Config, Database, Network, Operating, PushConfig, Tls,
     TlsVersion, blobs, push, retention,
 };
 
@@ -27,6 +28,9 @@ pub const KEYS: &[(&str, &str)] = &[
     ("tls.key", "none: no TLS here"),
     ("tls.minimum", "1.3"),
     ("tls.hsts_seconds", "31536000"),
+    ("accounts.registration", "open; or invitation, or closed"),
+    ("accounts.workspaces_by", "operator; or owners"),
+    ("accounts.name_kept_days", "30"),
     ("audit.keep_days", "365"),
     ("retention.keep_days", "none: messages are kept"),
     ("retention.until_delivered", "false"),
@@ -200,6 +204,7 @@ impl Settings {
         config.proxies = self.take("proxies", proxies).unwrap_or_default();
         config.web_origins = self.take("web_origins", web_origins).unwrap_or_default();
         config.tls = self.take_tls();
+        self.take_accounts(&mut config.accounts);
         if let Some(days) = self.take("audit.keep_days", count) {
             config.audit_kept = A_DAY * days;
         }
@@ -292,6 +297,18 @@ impl Settings {
         tls.minimum = minimum.unwrap_or(tls.minimum);
         tls.hsts_seconds = hsts_seconds.unwrap_or(tls.hsts_seconds);
         Some(tls)
+    }
+
+    fn take_accounts(&mut self, accounts: &mut Accounts) {
+        if let Some(registration) = self.take("accounts.registration", registration) {
+            accounts.registration = registration;
+        }
+        if let Some(workspaces) = self.take("accounts.workspaces_by", workspaces_by) {
+            accounts.workspaces = workspaces;
+        }
+        if let Some(days) = self.take("accounts.name_kept_days", days) {
+            accounts.name_kept = A_DAY * days;
+        }
     }
 
     fn take_operating(&mut self) -> Operating {
@@ -436,6 +453,10 @@ fn tls_version(text: &str) -> Result<TlsVersion, &'static str> {
         "1.3" => Ok(TlsVersion::Tls13),
         _ => Err("1.2 or 1.3"),
     }
+}
+
+fn days(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "a whole number of days")
 }
 
 fn seconds(text: &str) -> Result<u32, &'static str> {

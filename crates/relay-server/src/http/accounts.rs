@@ -88,10 +88,10 @@ pub async fn put_keyring(
 /// As [`service::accounts::by_name`].
 pub async fn by_name(
     State(app): State<App>,
-    Device(_): Device,
+    Device(caller): Device,
     Id(username): Id<String>,
 ) -> Answer<Json<AccountName>> {
-    Ok(Json(service::accounts::by_name(&app.services, &username).await?))
+    Ok(Json(service::accounts::by_name(&app.services, caller, &username).await?))
 }
 
 /// `GET /v1/accounts/{account}/keys`; whoever only enrols sees its own.
@@ -105,9 +105,10 @@ pub async fn keys(
     Id(account): Id<AccountId>,
     headers: axum::http::HeaderMap,
 ) -> Answer<Json<AccountKeys>> {
-    let is_device = service::authenticate::enrolling(&app.services, bearer(&headers)?).is_err();
+    let is_device =
+        service::authenticate::enrolling(&app.services, bearer(&headers)?).await.is_err();
     if !is_device && asking != account {
         return Err(Reject::from(RejectCode::Forbidden).into());
     }
-    Ok(Json(service::accounts::keys(&app.services, account).await?))
+    Ok(Json(service::accounts::keys(&app.services, asking, account).await?))
 }

@@ -109,7 +109,7 @@ impl FromRequestParts<App> for Enrolling {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let account = authenticate::enrolling(&app.services, bearer(&parts.headers)?)?;
+        let account = authenticate::enrolling(&app.services, bearer(&parts.headers)?).await?;
         count(app, account).await?;
         Ok(Self(account))
     }

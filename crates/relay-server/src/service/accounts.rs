@@ -7,28 +7,38 @@ use chat_core::limits::is_username;
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::signed::Unverified;
 
-use super::{Services, not_verified};
+use super::{Caller, Services, not_verified};
 use crate::audit::{AuditEvent, Note};
 
-/// Who has a username.
+/// Who has a username, as far as the caller may know of them.
 ///
 /// # Errors
 ///
 /// [`RejectCode::NotFound`].
-pub async fn by_name(services: &Services, username: &str) -> Result<AccountName, Reject> {
+pub async fn by_name(
+    services: &Services,
+    caller: Caller,
+    username: &str,
+) -> Result<AccountName, Reject> {
     if !is_username(username) {
         return Err(RejectCode::NotFound.into());
     }
     let record = services.storage.login_record(username).await?.ok_or(RejectCode::NotFound)?;
+    services.check_knows(caller.address.account, record.account).await?;
     Ok(AccountName { account: record.account, username: record.username })
 }
 
-/// Everything public of an account.
+/// Everything public of an account, as far as `asking` may know of it.
 ///
 /// # Errors
 ///
 /// [`RejectCode::NotFound`].
-pub async fn keys(services: &Services, account: AccountId) -> Result<AccountKeys, Reject> {
+pub async fn keys(
+    services: &Services,
+    asking: AccountId,
+    account: AccountId,
+) -> Result<AccountKeys, Reject> {
+    services.check_knows(asking, account).await?;
     Ok(services.storage.account_keys(account).await?.ok_or(RejectCode::NotFound)?)
 }
 

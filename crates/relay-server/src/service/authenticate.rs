@@ -3,6 +3,7 @@
 use chat_core::id::AccountId;
 use chat_core::reject::{Reject, RejectCode};
 
+use super::workspaces::check_active;
 use super::{Caller, Services};
 use crate::auth::tokens::Bearer;
 use crate::storage::{Session, SessionState};
@@ -14,7 +15,8 @@ use crate::storage::{Session, SessionState};
 ///
 /// # Errors
 ///
-/// [`RejectCode::TokenExpired`], [`RejectCode::TokenInvalid`], [`RejectCode::DeviceRemoved`];
+/// [`RejectCode::TokenExpired`], [`RejectCode::TokenInvalid`], [`RejectCode::DeviceRemoved`],
+/// [`RejectCode::AccountSuspended`];
 /// [`RejectCode::Forbidden`] for a token that only enrols.
 pub async fn device(services: &Services, token: &str) -> Result<Caller, Reject> {
     match services.tokens.check(token, services.now())? {
@@ -37,6 +39,7 @@ pub async fn still_active(services: &Services, caller: Caller) -> Result<(), Rej
     let session = Session { address: caller.address, family: caller.family };
     match services.storage.session_states(&[session]).await?.as_slice() {
         [SessionState::Active] => Ok(()),
+        [SessionState::Suspended] => Err(RejectCode::AccountSuspended.into()),
         [SessionState::Removed] => Err(RejectCode::DeviceRemoved.into()),
         [SessionState::Ended] => Err(Reject::from(RejectCode::TokenInvalid)
             .saying("This device has logged out, or its tokens were revoked; log in again.")),
@@ -51,7 +54,7 @@ pub async fn still_active(services: &Services, caller: Caller) -> Result<(), Rej
 /// As [`device`], without [`RejectCode::Forbidden`].
 pub async fn account(services: &Services, token: &str) -> Result<AccountId, Reject> {
     match services.tokens.check(token, services.now())? {
-        Bearer::Enrolling(account) => Ok(account),
+        Bearer::Enrolling(account) => active(services, account).await,
         Bearer::Device { .. } => Ok(device(services, token).await?.address.account),
     }
 }
@@ -62,9 +65,15 @@ pub async fn account(services: &Services, token: &str) -> Result<AccountId, Reje
 ///
 /// [`RejectCode::TokenExpired`], [`RejectCode::TokenInvalid`]; [`RejectCode::Forbidden`] for the
 /// token of a device.
-pub fn enrolling(services: &Services, token: &str) -> Result<AccountId, Reject> {
+pub async fn enrolling(services: &Services, token: &str) -> Result<AccountId, Reject> {
     match services.tokens.check(token, services.now())? {
-        Bearer::Enrolling(account) => Ok(account),
+        Bearer::Enrolling(account) => active(services, account).await,
         Bearer::Device { .. } => Err(RejectCode::Forbidden.into()),
     }
+}
+
+/// An account whose password was right a while ago may have been suspended since.
+async fn active(services: &Services, account: AccountId) -> Result<AccountId, Reject> {
+    check_active(services.standing(account).await?)?;
+    Ok(account)
 }

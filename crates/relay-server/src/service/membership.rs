@@ -7,17 +7,19 @@ use chat_core::membership::{Change, Membership, MembershipEntry, MembershipError
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::signed::Verified;
 
-use super::{Caller, Services, not_verified};
+use super::{Caller, Services, channels, not_verified};
 use crate::audit::{AuditEvent, Note};
 use crate::bus::BusEvent;
+use crate::policy::workspace::{Act, check};
 use crate::storage::StorageError;
 
 /// Begins a conversation with its creation entry.
 ///
 /// # Errors
 ///
-/// [`RejectCode::NotVerified`], [`RejectCode::ConversationExists`] for a second direct one,
-/// [`RejectCode::NotFound`] for a member there is not.
+/// [`RejectCode::NotVerified`], [`RejectCode::ConversationExists`] for a second direct one or a
+/// second one of a document, [`RejectCode::NotFound`] for a member there is not in the workspace,
+/// [`RejectCode::Forbidden`] for what a guest may not begin.
 pub async fn create(
     services: &Services,
     caller: Caller,
@@ -25,13 +27,10 @@ pub async fn create(
 ) -> Result<MembershipHead, Reject> {
     let entry = verified(services, caller, entry).await?;
     let membership = Membership::create(&entry).map_err(refusal)?;
-    if membership.workspace() != services.workspace {
-        return Err(Reject::from(RejectCode::NotFound).saying("There is no such workspace here."));
-    }
+    check_beginning(services, caller, &membership).await?;
     services.storage.create_conversation(&entry, &membership, services.now()).await.map_err(
         |error| match error {
-            StorageError::NotFound => Reject::from(RejectCode::NotFound)
-                .saying("One of the members is not an account of this relay."),
+            StorageError::NotFound => nobody(),
             other => other.into(),
         },
     )?;
@@ -56,7 +55,11 @@ pub async fn append(
     let stored = services.storage.conversation(conversation).await?;
     let before = stored.ok_or(RejectCode::NotAMember)?.membership;
     let resent = entry.entry.digest() == before.head();
-    if before.role(caller.address.account).is_none() && !resent {
+    let account = caller.address.account;
+    let may_see = resent
+        || before.role(account).is_some()
+        || channels::is_open_to(services, account, &before).await?;
+    if !may_see {
         return Err(RejectCode::NotAMember.into());
     }
     let entry = verified(services, caller, entry).await?;
@@ -66,10 +69,13 @@ pub async fn append(
     }
     let mut after = before.clone();
     after.apply(&entry).map_err(refusal)?;
+    if let Change::Add { members } = &entry.change {
+        let added: Vec<_> = members.iter().map(|member| member.account).collect();
+        check_known(services, caller, &added).await?;
+    }
     services.storage.append_entry(&entry, &after, services.now()).await.map_err(
         |error| match error {
-            StorageError::NotFound => Reject::from(RejectCode::NotFound)
-                .saying("One of the new members is not an account of this relay."),
+            StorageError::NotFound => nobody(),
             other => other.into(),
         },
     )?;
@@ -82,6 +88,38 @@ pub async fn append(
         .collect();
     tell(services, &after, &left);
     Ok(head(&after))
+}
+
+/// What the signed rules cannot say: in which workspace, and whether as a guest.
+async fn check_beginning(
+    services: &Services,
+    caller: Caller,
+    membership: &Membership,
+) -> Result<(), Reject> {
+    let standing = services.standing(caller.address.account).await?;
+    if membership.workspace() != standing.workspace {
+        return Err(Reject::from(RejectCode::NotFound).saying("There is no such workspace here."));
+    }
+    if membership.kind().is_shared() {
+        check(standing.role, Act::UseChannels)?;
+    }
+    let members: Vec<_> = membership.members().map(|member| member.account).collect();
+    check_known(services, caller, &members).await
+}
+
+/// Nobody adds whom they may not know of.
+async fn check_known(
+    services: &Services,
+    caller: Caller,
+    accounts: &[AccountId],
+) -> Result<(), Reject> {
+    let known = services.known_to(caller.address.account, accounts).await?;
+    if accounts.iter().all(|account| known.contains(account)) { Ok(()) } else { Err(nobody()) }
+}
+
+fn nobody() -> Reject {
+    Reject::from(RejectCode::NotFound)
+        .saying("One of the members is not an account of this workspace.")
 }
 
 /// Only the device that signed an entry may hand it in.
@@ -114,6 +152,7 @@ fn words(change: &Change) -> String {
         }
         Change::Remove { account } => format!("remove {account}"),
         Change::Leave => "leave".to_owned(),
+        Change::Join => "join".to_owned(),
         Change::SetRole { account, role } => format!("role {account} {role:?}"),
         Change::SetPolicy { .. } => "policy".to_owned(),
         _ => "other".to_owned(),

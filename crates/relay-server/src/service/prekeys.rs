@@ -1,5 +1,7 @@
 //! Prekeys: uploaded in sets, handed out one by one.
 
+use std::collections::BTreeSet;
+
 use chat_core::api::prekeys::{Bundles, FetchBundles, PrekeyCount};
 use chat_core::codec::List;
 use chat_core::limits::ONE_TIME_PREKEYS_LOW;
@@ -33,7 +35,8 @@ pub async fn count(services: &Services, caller: Caller) -> Result<PrekeyCount, R
     Ok(services.storage.prekey_count(caller.address).await?)
 }
 
-/// Takes a bundle for each device that has one, and tells devices that run low.
+/// Takes a bundle for each device that has one and that the caller may know of, and tells devices
+/// that run low.
 ///
 /// # Errors
 ///
@@ -45,7 +48,12 @@ pub async fn fetch(
 ) -> Result<Bundles, Reject> {
     let subject = Subject::Account(caller.address.account);
     services.take(Class::Fetch, subject).await?;
-    let bundles = services.storage.take_bundles(&wanted.devices).await?;
+    let accounts: BTreeSet<_> = wanted.devices.iter().map(|device| device.account).collect();
+    let accounts: Vec<_> = accounts.into_iter().collect();
+    let known = services.known_to(caller.address.account, &accounts).await?;
+    let devices = wanted.devices.iter().filter(|device| known.contains(&device.account));
+    let devices: Vec<_> = devices.copied().collect();
+    let bundles = services.storage.take_bundles(&devices).await?;
     for bundle in &bundles {
         tell_if_low(services, bundle).await;
     }

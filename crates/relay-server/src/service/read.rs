@@ -6,7 +6,7 @@ use chat_core::limits::PAGE_MAX;
 use chat_core::receipt::Sequence;
 use chat_core::reject::{Reject, RejectCode};
 
-use super::{Caller, Services, retention};
+use super::{Caller, Services, channels, retention};
 
 /// A page of the caller's conversations.
 ///
@@ -21,7 +21,8 @@ pub async fn conversations(
     Ok(services.storage.conversations_of(caller.address, after, PAGE_MAX).await?)
 }
 
-/// A page of a membership log, to members and, up to their leaving, to former ones.
+/// A page of a membership log, to members and, up to their leaving, to former ones; the whole of it
+/// to those who may join.
 ///
 /// # Errors
 ///
@@ -33,6 +34,13 @@ pub async fn membership(
     from: u64,
 ) -> Result<MembershipPage, Reject> {
     let account = caller.address.account;
+    let known = services.directory.conversation(conversation).await?;
+    if let Some(known) = &known
+        && known.membership.role(account).is_none()
+        && channels::is_open_to(services, account, &known.membership).await?
+    {
+        return Ok(services.storage.whole_log(conversation, from, PAGE_MAX).await?);
+    }
     let page = services.storage.membership_page(conversation, account, from, PAGE_MAX).await?;
     if page.entries.is_empty() && !is_member(services, caller, conversation).await? {
         return Err(RejectCode::NotAMember.into());

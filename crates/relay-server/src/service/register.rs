@@ -11,9 +11,10 @@ use chat_core::id::DeviceAddress;
 use chat_core::limits::is_username;
 use chat_core::reject::{Reject, RejectCode};
 
-use super::{Services, not_verified, tokens};
+use super::{Services, invitations, not_verified, tokens};
 use crate::audit::{AuditEvent, Note};
 use crate::auth::opaque::Opaque;
+use crate::config::Registration;
 use crate::limits::{Class, Subject};
 use crate::storage::{NewAccount, NewPrekeys};
 
@@ -22,13 +23,16 @@ use crate::storage::{NewAccount, NewPrekeys};
 /// # Errors
 ///
 /// [`RejectCode::NameInvalid`], [`RejectCode::NameTaken`], [`RejectCode::Malformed`],
-/// [`RejectCode::RateLimited`].
+/// [`RejectCode::RegistrationClosed`], [`RejectCode::RateLimited`].
 pub async fn start(
     services: &Services,
     start: &OpaqueStart,
     from: IpAddr,
 ) -> Result<RegistrationAnswer, Reject> {
     services.take(Class::Registration, Subject::address(from)).await?;
+    if services.accounts.registration == Registration::Closed {
+        return Err(RejectCode::RegistrationClosed.into());
+    }
     if !is_username(&start.username) {
         return Err(RejectCode::NameInvalid.into());
     }
@@ -48,7 +52,8 @@ pub async fn start(
 /// # Errors
 ///
 /// [`RejectCode::NameInvalid`], [`RejectCode::NameTaken`], [`RejectCode::AlreadyExists`],
-/// [`RejectCode::Malformed`], [`RejectCode::NotVerified`], [`RejectCode::RateLimited`].
+/// [`RejectCode::Malformed`], [`RejectCode::NotVerified`], [`RejectCode::RegistrationClosed`],
+/// [`RejectCode::InvitationInvalid`], [`RejectCode::RateLimited`].
 pub async fn finish(
     services: &Services,
     finish: RegistrationFinish,
@@ -59,6 +64,7 @@ pub async fn finish(
     if !is_username(&finish.username) {
         return Err(RejectCode::NameInvalid.into());
     }
+    let joins = invitations::admission(services, finish.invitation.as_deref())?;
     let opaque_record = Opaque::record(&finish.record).map_err(|_| RejectCode::Malformed)?;
     let devices = AccountDevices::verify(finish.account, finish.devices).map_err(not_verified)?;
     let address = first_device(&devices)?;
@@ -75,7 +81,7 @@ pub async fn finish(
     let new = NewAccount {
         username: finish.username,
         opaque_record,
-        workspace: services.workspace,
+        joins,
         devices,
         envelope_keys,
         prekeys: NewPrekeys { set, one_time },

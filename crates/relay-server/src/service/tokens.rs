@@ -8,6 +8,7 @@ use chat_core::key::Verifier as _;
 use chat_core::label;
 use chat_core::reject::{Reject, RejectCode};
 
+use super::workspaces::check_active;
 use super::{Caller, Services};
 use crate::audit::{AuditEvent, Note};
 use crate::auth::refresh::{FORGIVEN_FOR, REFRESH_LIFETIME, RefreshToken};
@@ -20,12 +21,15 @@ use crate::storage::{FamilyId, RefreshOutcome, Session, StorageError};
 ///
 /// # Errors
 ///
-/// [`RejectCode::DeviceRemoved`] if it was removed meanwhile.
+/// [`RejectCode::DeviceRemoved`] if it was removed meanwhile, [`RejectCode::AccountSuspended`].
 pub async fn begin(services: &Services, address: DeviceAddress) -> Result<Tokens, Reject> {
     let family = FamilyId::from_bytes(crate::random::bytes());
     let refresh = RefreshToken::generate();
-    let expires_at = services.now().after(REFRESH_LIFETIME);
-    match services.storage.insert_refresh(family, address, refresh.hash(), expires_at).await {
+    let now = services.now();
+    let expires_at = now.after(REFRESH_LIFETIME);
+    check_active(services.standing(address.account).await?)?;
+    let begun = services.storage.insert_refresh(family, address, refresh.hash(), expires_at, now);
+    match begun.await {
         Err(StorageError::NotFound) => Err(RejectCode::DeviceRemoved.into()),
         Err(error) => Err(error.into()),
         Ok(()) => issue(services, address, family, &refresh),
@@ -51,7 +55,10 @@ pub async fn refresh(
     let (spent, next, now) = (token.hash(), successor.hash(), services.now());
     let expires_at = now.after(REFRESH_LIFETIME);
     match services.storage.spend_refresh(spent, next, expires_at, FORGIVEN_FOR, now).await? {
-        RefreshOutcome::Spent { address, family } => issue(services, address, family, &successor),
+        RefreshOutcome::Spent { address, family } => {
+            check_active(services.standing(address.account).await?)?;
+            issue(services, address, family, &successor)
+        }
         RefreshOutcome::Repeated { address, family } => {
             // SECURITY: a thief who is as quick as this has the token, but not the device's key.
             if is_signed(services, address, refresh).await? {
@@ -105,7 +112,7 @@ pub async fn log_out(services: &Services, caller: Caller) -> Result<(), Reject> 
     Ok(())
 }
 
-fn disconnect(services: &Services, session: Session) {
+pub(super) fn disconnect(services: &Services, session: Session) {
     services.registry.end_session(session, Ending::LoggedOut);
     let Session { address, family } = session;
     services.bus.publish(&[address.account], BusEvent::SessionEnded { address, family });

@@ -21,6 +21,7 @@ pub(super) mod reading;
 pub(super) mod recovery;
 pub(super) mod retention;
 pub(super) mod unread;
+pub(super) mod workspaces;
 
 /// Makes a test of each sentence, on stores that `$with_store` brings.
 macro_rules! suite {
@@ -172,6 +173,24 @@ macro_rules! suite {
                 what_others_said_after_the_last_look_is_unread,
                 who_came_later_has_not_missed_what_was_before,
                 nobody_counts_to_the_end_of_a_channel,
+            }
+            workspaces {
+                an_invitation_brings_its_role_and_is_spent,
+                of_many_who_spend_the_last_use_one_comes_in,
+                what_was_repeated_is_not_spent_twice,
+                an_invitation_runs_out_and_is_revoked,
+                nobody_of_another_workspace_gets_into_a_conversation,
+                members_come_in_pages_and_names_by_their_beginning,
+                two_owners_do_not_both_step_down,
+                who_is_suspended_has_no_session_until_reinstated,
+                sessions_tell_when_they_were_used,
+                of_a_deleted_account_only_its_public_keys_are_left,
+                a_deleted_accounts_name_is_kept_for_a_while,
+                messages_go_with_their_account_where_the_policy_says_so,
+                who_was_deleted_is_not_added_and_does_not_come_back,
+                a_document_has_one_conversation_in_a_workspace,
+                who_joins_a_channel_may_read_it_from_its_beginning,
+                workspaces_are_made_and_listed,
             }
             expiry {
                 what_is_due_is_not_read_before_it_is_erased,

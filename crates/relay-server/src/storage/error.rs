@@ -29,6 +29,12 @@ pub enum StorageError {
     /// A blob that is to be named is not there, or not complete.
     #[error("a blob is missing")]
     BlobMissing,
+    /// The invitation was spent or revoked, has run out, or never was one.
+    #[error("the invitation cannot be used")]
+    InvitationInvalid,
+    /// Nobody would be left to decide in the workspace.
+    #[error("the workspace would have no owner")]
+    LastOwner,
     /// The backend could not be reached or did not finish; it may or may not have committed.
     #[error("the database is not available")]
     Unavailable,

@@ -29,6 +29,13 @@ macro_rules! for_share {
     };
 }
 
+/// Compares text byte by byte.
+macro_rules! bytewise {
+    () => {
+        " COLLATE \"C\""
+    };
+}
+
 mod append;
 mod batch;
 #[path = "sql/verbs.rs"]
@@ -50,6 +57,7 @@ pub(crate) const STEPS: &[Step] = &[
     (1, "begin", include_str!("../../migrations/postgres/0001_begin.sql")),
     (2, "forgive", include_str!("../../migrations/postgres/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/postgres/0003_audit.sql")),
+    (4, "workspaces", include_str!("../../migrations/postgres/0004_workspaces.sql")),
     (5, "blobs", include_str!("../../migrations/postgres/0005_blobs.sql")),
     (6, "retention", include_str!("../../migrations/postgres/0006_retention.sql")),
     (7, "compatible", include_str!("../../migrations/postgres/0007_compatible.sql")),

@@ -5,9 +5,7 @@ use std::fmt;
 use chat_core::api::account::Keyring;
 use chat_core::device::AccountDevices;
 use chat_core::envelope::{Envelope, EnvelopeKeys, Header};
-use chat_core::id::{
-    AccountId, BlobId, ConversationId, DeviceAddress, DeviceId, MessageId, WorkspaceId,
-};
+use chat_core::id::{AccountId, BlobId, ConversationId, DeviceAddress, DeviceId, MessageId};
 use chat_core::membership::Membership;
 use chat_core::prekey::{OneTimePrekey, PrekeySet};
 use chat_core::receipt::Sequence;
@@ -15,6 +13,7 @@ use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use minicbor::{Decode, Encode};
 
+use super::workspaces::Joins;
 use crate::audit::Anchor;
 
 /// A registration: everything an account begins with, stored at once or not at all.
@@ -24,8 +23,8 @@ pub struct NewAccount {
     pub username: String,
     /// The serialised OPAQUE record.
     pub opaque_record: Vec<u8>,
-    /// The workspace it joins.
-    pub workspace: WorkspaceId,
+    /// Which workspace it joins, and as what.
+    pub joins: Joins,
     /// Its identity key and first device list; says which account this is.
     pub devices: AccountDevices,
     /// Its first envelope keys.
@@ -90,6 +89,8 @@ pub struct ActiveDevices {
     pub number: u32,
     /// In the order of their ids.
     pub devices: Vec<DeviceId>,
+    /// Whether the account was deleted: then nothing is wrapped for it.
+    pub is_deleted: bool,
 }
 
 /// What a new device list changed.
@@ -153,6 +154,8 @@ pub enum SessionState {
     Active,
     /// The device has logged out, or its tokens were revoked.
     Ended,
+    /// An admin has suspended the account.
+    Suspended,
     /// The device was removed from its account.
     Removed,
     /// There is no such device.

@@ -1,10 +1,11 @@
 //! What columns hold and what we mean, in both directions.
 
+use chat_core::api::workspaces::{AccountState, WorkspaceRole};
 use chat_core::codec::{Digest, List, from_bytes, to_bytes};
 use chat_core::envelope::{Envelope, ExpiryMode, Header, Recipient, Wrap, WrapScheme};
 use chat_core::id::DeviceAddress;
 use chat_core::limits::WRAPS_MAX;
-use chat_core::membership::{Membership, MembershipEntry, SignedEntry};
+use chat_core::membership::{ConversationKind, Joining, Membership, MembershipEntry, SignedEntry};
 use chat_core::receipt::{Receipt, SignedReceipt};
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
@@ -53,7 +54,7 @@ pub(super) fn signed_receipt(receipt: &Verified<Receipt>) -> Vec<u8> {
 
 /// Both members of a direct conversation, the lower id first; nothing for other kinds.
 pub(super) fn direct_pair(membership: &Membership) -> Option<Vec<u8>> {
-    let is_direct = membership.kind() == chat_core::membership::ConversationKind::Direct;
+    let is_direct = membership.kind() == ConversationKind::Direct;
     is_direct.then(|| membership.members().flat_map(|m| *m.account.as_bytes()).collect())
 }
 
@@ -134,9 +135,67 @@ impl PlaceOf {
     }
 }
 
-/// A row of a session: when the device was removed, whether there is such a device, and whether
-/// its family is revoked.
-pub(super) type SessionRow = (Option<i64>, bool, Option<bool>);
+/// A row of a session: when the device was removed, whether there is such a device, whether its
+/// family is revoked, and the state of its account.
+pub(super) type SessionRow = (Option<i64>, bool, Option<bool>, Option<i64>);
+
+/// Account, number of its list, device, whether the account was deleted.
+pub(super) type ActiveRow = (Vec<u8>, i64, Option<Vec<u8>>, bool);
+
+/// What somebody who joins may read.
+#[derive(Clone, Copy)]
+pub(super) struct Read {
+    /// From this message on.
+    pub(super) from: u64,
+    /// The first one after they came.
+    pub(super) came_at: u64,
+}
+
+/// The numbers in column `role`, never given another meaning.
+pub(super) fn role_number(role: WorkspaceRole) -> i64 {
+    match role {
+        WorkspaceRole::Guest => 1,
+        WorkspaceRole::Member => 2,
+        WorkspaceRole::Admin => 3,
+        WorkspaceRole::Owner => 4,
+    }
+}
+
+pub(super) fn role(column: i64) -> Result<WorkspaceRole, StorageError> {
+    use WorkspaceRole::{Admin, Guest, Member, Owner};
+    let known = [Guest, Member, Admin, Owner].into_iter();
+    known.into_iter().find(|role| role_number(*role) == column).ok_or(StorageError::Corrupt)
+}
+
+/// The numbers in column `state`, never given another meaning.
+pub(super) fn state_number(state: AccountState) -> i64 {
+    match state {
+        AccountState::Active => 1,
+        AccountState::Suspended => 2,
+        AccountState::Gone => 3,
+    }
+}
+
+pub(super) fn state(column: i64) -> Result<AccountState, StorageError> {
+    use AccountState::{Active, Gone, Suspended};
+    let known = [Active, Suspended, Gone].into_iter();
+    known.into_iter().find(|state| state_number(*state) == column).ok_or(StorageError::Corrupt)
+}
+
+/// The number of a conversation's kind, as creation entries have it.
+pub(super) fn kind_number(kind: ConversationKind) -> i64 {
+    match kind {
+        ConversationKind::Direct => 1,
+        ConversationKind::Group => 2,
+        ConversationKind::Channel => 3,
+        ConversationKind::Document => 4,
+    }
+}
+
+/// Column `is_open`: whether whoever is in the workspace may join.
+pub(super) fn is_open(membership: &Membership) -> i64 {
+    i64::from(membership.policy().join == Joining::Workspace)
+}
 
 /// A row of a backlog: account, device, conversation, cursor, last.
 pub(super) type BacklogRow = (Vec<u8>, Vec<u8>, Vec<u8>, i64, i64);

@@ -25,6 +25,13 @@ macro_rules! for_share {
     };
 }
 
+/// Compares text byte by byte, as SQLite does anyway.
+macro_rules! bytewise {
+    () => {
+        ""
+    };
+}
+
 mod append;
 mod batch;
 mod room;
@@ -51,6 +58,7 @@ pub(crate) const STEPS: &[Step] = &[
     (1, "begin", include_str!("../../migrations/sqlite/0001_begin.sql")),
     (2, "forgive", include_str!("../../migrations/sqlite/0002_forgive.sql")),
     (3, "audit", include_str!("../../migrations/sqlite/0003_audit.sql")),
+    (4, "workspaces", include_str!("../../migrations/sqlite/0004_workspaces.sql")),
     (5, "blobs", include_str!("../../migrations/sqlite/0005_blobs.sql")),
     (6, "retention", include_str!("../../migrations/sqlite/0006_retention.sql")),
     (7, "compatible", include_str!("../../migrations/sqlite/0007_compatible.sql")),

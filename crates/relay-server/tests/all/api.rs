@@ -104,6 +104,7 @@ fn every_kind_of_frame_is_a_message() {
         "relay.draining",
         "relay.reject",
         "relay.pong",
+        "relay.account_deleted",
     ] {
         assert!(messages.contains_key(name), "{name} is missing");
     }

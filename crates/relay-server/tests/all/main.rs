@@ -34,3 +34,4 @@ mod rfc6455;
 mod socket;
 mod tls;
 mod tokens;
+mod workspaces;

@@ -10,6 +10,7 @@
 //! what it needs ([`Needs`]), what it is sent, and what whoever may do it gets. That may be success,
 //! or a refusal that only comes behind the guard: a path that needs a device only is sent `{}` and
 //! answers `malformed`. A placeholder in the path that is new is filled in [`World::fill`].
+//! Where one caller differs from what the need says, add `.but(who, outcome)`.
 //! **A new frame** is a line in `frames.rs`.
 
 mod frames;
@@ -38,22 +39,41 @@ pub enum Needs {
     Member,
     /// A device whose account is, or was, a member of it.
     Reader,
+    /// A device whose account may know of [`World::member`]: they are in one workspace and, for a
+    /// guest, in one conversation.
+    Acquaintance,
+    /// A device whose account is no guest in its workspace.
+    Insider,
+    /// A device whose account may decide about what is in the path, which is of the workspace that
+    /// most are in: it is an admin or an owner there.
+    Manager,
 }
 
 impl Needs {
     /// What `who` gets, where whoever may gets `granted`.
     fn expects(self, who: Who, granted: Outcome) -> Outcome {
-        use RejectCode::{DeviceRemoved, Forbidden, NotAMember, TokenExpired, Unauthenticated};
+        use RejectCode::{
+            AccountSuspended, DeviceRemoved, Forbidden, NotAMember, NotFound, TokenExpired,
+            Unauthenticated,
+        };
         match (self, who) {
             (Self::Nothing, _) => granted,
             (_, Who::NoToken) => Err(Unauthenticated),
             (_, Who::Expired) => Err(TokenExpired),
             (Self::Enrolment, _) => Err(Forbidden),
             (_, Who::RevokedDevice) => Err(DeviceRemoved),
+            (_, Who::Suspended) => Err(AccountSuspended),
             (Self::Device, _) => granted,
             (Self::Member | Self::Reader, Who::Member | Who::Admin) => granted,
             (Self::Reader, Who::RemovedMember) => granted,
             (Self::Member | Self::Reader, _) => Err(NotAMember),
+            (Self::Acquaintance, Who::OtherWorkspace | Who::Guest) => Err(NotFound),
+            (Self::Insider | Self::Manager, Who::Guest) => Err(Forbidden),
+            (Self::Acquaintance | Self::Insider, _) => granted,
+            (Self::Manager, Who::Admin) => granted,
+            // Who owns another workspace may manage, but there is nothing of it there.
+            (Self::Manager, Who::OtherWorkspace) => Err(NotFound),
+            (Self::Manager, _) => Err(Forbidden),
         }
     }
 }
@@ -100,10 +120,19 @@ async fn every_path_does_for_everybody_what_its_row_says() {
 /// Whether a refusal may come from a guard, so that it does not show that the guard was passed.
 fn is_a_guards_word(outcome: Outcome) -> bool {
     use RejectCode::{
-        DeviceRemoved, Forbidden, NotAMember, TokenExpired, TokenInvalid, Unauthenticated,
+        AccountSuspended, DeviceRemoved, Forbidden, NotAMember, TokenExpired, TokenInvalid,
+        Unauthenticated,
     };
     outcome.is_err_and(|code| {
-        [DeviceRemoved, Forbidden, NotAMember, TokenExpired, TokenInvalid, Unauthenticated]
-            .contains(&code)
+        matches!(
+            code,
+            AccountSuspended
+                | DeviceRemoved
+                | Forbidden
+                | NotAMember
+                | TokenExpired
+                | TokenInvalid
+                | Unauthenticated
+        )
     })
 }

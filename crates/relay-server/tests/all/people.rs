@@ -9,6 +9,7 @@ use chat_core::api::auth::{
 };
 use chat_core::api::conversations::{AppendEntry, MembershipHead, MembershipPage};
 use chat_core::api::info::Limits;
+use chat_core::api::workspaces::{DeleteAccount, Workspace, deletion_input};
 use chat_core::codec::{Bytes, Digest, List, to_bytes};
 use chat_core::deletion::{Deletion, SignedDeletion};
 use chat_core::device::{
@@ -244,11 +245,18 @@ impl Person {
             envelope_keys: envelope_keys(account, &identity, 1),
             prekeys: device.prekeys(1, 30),
             keyring: Keyring { number: 1, sealed: Bytes::new(vec![7; 100]).unwrap() },
+            invitation: None,
         };
         alter(&mut finish, &identity, &device);
         let tokens: Tokens = rest.post("/v1/auth/register/finish", None, &finish).await?;
         let (rest, name, tokens) = (rest.clone(), name.to_owned(), Arc::new(tokens));
         Ok(Self { rest, name, account, identity, device, devices, tokens })
+    }
+
+    /// Registers by an invitation.
+    pub async fn invited(rest: &Rest, name: &str, token: &str) -> Result<Self, Reject> {
+        let invitation = Some(token.to_owned());
+        Self::try_register_with(rest, name, |finish, _, _| finish.invitation = invitation).await
     }
 
     /// Logs in by password, as somebody who has no device yet.
@@ -349,6 +357,32 @@ impl Person {
         self.rest.put(path, &self.tokens.access, body).await
     }
 
+    pub async fn delete(&self, path: &str) -> Result<(), Reject> {
+        self.rest.call("DELETE", path, Some(&self.tokens.access), None).await
+    }
+
+    /// Says with the device's signature that the account is to be deleted.
+    pub async fn delete_account(&self) -> Result<(), Reject> {
+        let request = self.deletion(&self.rest.url, self.device.address).await;
+        let body = serde_json::to_vec(&request).unwrap();
+        self.rest.call("DELETE", "/v1/account", Some(&self.tokens.access), Some(body)).await
+    }
+
+    /// A fresh challenge, signed by this device as if it stood for `address` at `origin`.
+    pub async fn deletion(&self, origin: &str, address: DeviceAddress) -> DeleteAccount {
+        let start = DeviceLoginStart { address: self.device.address };
+        let challenge: DeviceChallenge =
+            self.rest.post("/v1/auth/device/start", None, &start).await.unwrap();
+        let input = deletion_input(origin, &challenge.nonce, address);
+        let signature = self.device.sign(label::ACCOUNT_DELETION, &input);
+        DeleteAccount { nonce: challenge.nonce, signature }
+    }
+
+    /// The workspace of this account.
+    pub async fn workspace(&self) -> Workspace {
+        self.get("/v1/workspace").await.unwrap()
+    }
+
     /// A creation entry, not handed in yet.
     pub async fn creation(
         &self,
@@ -356,7 +390,7 @@ impl Person {
         others: &[&Self],
         policy: Policy,
     ) -> MembershipEntry {
-        let workspace = self.rest.limits().await.default_workspace;
+        let workspace = self.workspace().await.workspace;
         self.creation_in(workspace, kind, others, policy)
     }
 

@@ -5,8 +5,8 @@ use chat_core::device::AccountDevices;
 use chat_core::envelope::{Expiry, ExpiryMode, WrapScheme};
 use chat_core::id::{AccountId, ConversationId, WorkspaceId};
 use chat_core::membership::{
-    Allowed, Change, ConversationKind, Member, Membership, MembershipEntry, Policy, Role,
-    SignedEntry, VERSION,
+    Allowed, Change, ConversationKind, Departed, Joining, Member, Membership, MembershipEntry,
+    Policy, Role, SignedEntry, VERSION,
 };
 use chat_core::signed::{Unverified, Verified};
 use chat_core::time::Timestamp;
@@ -48,6 +48,7 @@ fn a_membership_log_is_as_written() {
             "refused_after_the_log": refused,
             "refused_beginnings": refused_beginnings(),
             "direct": direct(),
+            "channel": channel(),
             "removed_device": removed_device(&membership),
         }),
     );
@@ -184,6 +185,55 @@ fn direct() -> Value {
             shown(BOB, &second, &signed_second, &after),
         ],
         "refused_after_the_log": refused,
+    })
+}
+
+/// Bob joins by himself; what channels may have in their policy, and nothing else may.
+fn channel() -> Value {
+    let begins = |kind, rules: Policy| {
+        let mut change = creation(kind, &[(ALICE, Role::Admin)]);
+        if let Change::Create { policy, .. } = &mut change {
+            *policy = rules;
+        }
+        change
+    };
+    let departed = Policy { departed: Departed::Erase, ..Policy::CHANNEL };
+    let story = [
+        (ALICE, begins(ConversationKind::Channel, Policy::CHANNEL)),
+        (BOB, Change::Join),
+        (ALICE, Change::SetPolicy { policy: departed }),
+        (BOB, Change::Leave),
+        (BOB, Change::Join),
+    ];
+    let (mut membership, mut log) = (None, Vec::new());
+    for (author, change) in story {
+        let entry = next(membership.as_ref(), author, change);
+        let (signed_entry, verified) = sign(author, &entry);
+        let after = advance(membership, &verified).unwrap();
+        log.push(shown(author, &entry, &signed_entry, &after));
+        membership = Some(after);
+    }
+    let channel = membership.unwrap();
+    let by_device = Policy { scheme: WrapScheme::Ratchet, ..Policy::CHANNEL };
+    let refused = [
+        ("a member joins", BOB, Change::Join),
+        ("history where wraps are for devices", ALICE, Change::SetPolicy { policy: by_device }),
+    ]
+    .map(|(title, author, change)| {
+        let entry = next(Some(&channel), author, change);
+        let (signed_entry, verified) = sign(author, &entry);
+        let error = advance(Some(channel.clone()), &verified).unwrap_err();
+        broken(title, author, &entry, &signed_entry, membership_error(error))
+    });
+    let open = Policy { join: Joining::Workspace, ..Policy::DEFAULT };
+    let entry = next(None, ALICE, begins(ConversationKind::Group, open));
+    let (signed_entry, verified) = sign(ALICE, &entry);
+    let error = membership_error(Membership::create(&verified).unwrap_err());
+    json!({
+        "log": log,
+        "refused_after_the_log": refused,
+        "refused_beginning":
+            broken("a group that the workspace may join", ALICE, &entry, &signed_entry, error),
     })
 }
 

@@ -90,6 +90,7 @@ fn change(change: &Change) -> Vec<u8> {
             (5, vec![(0, bytes(account.as_bytes())), (1, uint(*role as u8 + 1))])
         }
         Change::SetPolicy { policy: rules } => (6, vec![(0, policy(rules))]),
+        Change::Join => (7, vec![]),
     };
     array(&[uint(number), map(&fields)])
 }
@@ -115,6 +116,9 @@ fn policy(policy: &Policy) -> Vec<u8> {
     if let Some(allowed) = policy.delete {
         fields.push((5, uint(allowed as u8 + 1)));
     }
+    // What is as it is by default is not written.
+    let rules = [(6, policy.join as u8), (7, policy.history as u8), (8, policy.departed as u8)];
+    fields.extend(rules.into_iter().filter(|(_, n)| *n > 0).map(|(key, n)| (key, uint(n + 1))));
     map(&fields)
 }
 

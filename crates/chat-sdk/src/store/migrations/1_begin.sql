@@ -50,7 +50,8 @@ CREATE TABLE peers (
     envelope_epoch   INTEGER NOT NULL,
     fetched_at       INTEGER NOT NULL,
     stale            INTEGER NOT NULL,  -- 1 when the relay said there is a newer list
-    offered_identity BLOB               -- a changed key that nobody has accepted yet
+    offered_identity BLOB,              -- a changed key that nobody has accepted yet
+    deleted_at       INTEGER            -- when the relay says that the account was deleted
 ) STRICT;
 CREATE INDEX peers_by_username ON peers (username);
 

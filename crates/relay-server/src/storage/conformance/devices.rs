@@ -39,7 +39,7 @@ pub(crate) async fn a_removed_device_loses_what_it_could_act_with(store: Arc<dyn
     let tablet = bob.address(1);
     let (family, token) = (FamilyId::from_bytes([1; 16]), Digest::of(b"token"));
     let later = NOW.after(Duration::from_secs(60));
-    store.insert_refresh(family, tablet, token, later).await.unwrap();
+    store.insert_refresh(family, tablet, token, later, NOW).await.unwrap();
 
     let removed = bob.next_list(&[(0, None), (1, Some(NOW))]);
     let replaced = store.replace_devices(&removed, None, NOW).await.unwrap();
@@ -53,7 +53,7 @@ pub(crate) async fn a_removed_device_loses_what_it_could_act_with(store: Arc<dyn
     assert!(store.backlog(&[tablet]).await.unwrap().is_empty());
     let up_to = Acknowledgement { address: tablet, conversation: chat.id(), up_to: 1 };
     assert_eq!(store.acknowledge(&[up_to]).await, Ok(()));
-    assert!(store.insert_refresh(family, tablet, token, later).await.is_err());
+    assert!(store.insert_refresh(family, tablet, token, later, NOW).await.is_err());
     let active = store.active_devices(&[bob.account]).await.unwrap();
     assert_eq!(
         (active[0].number, active[0].devices.as_slice()),

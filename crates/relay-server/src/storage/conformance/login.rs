@@ -54,7 +54,7 @@ pub(crate) async fn of_many_who_take_single_use_state_one_gets_it(store: Arc<dyn
 pub(crate) async fn a_refresh_token_spent_twice_revokes_its_family(store: Arc<dyn Storage>) {
     let [alice] = people(&store, ["alice"]).await;
     let address = alice.address(0);
-    store.insert_refresh(FAMILY, address, token(1), later()).await.unwrap();
+    store.insert_refresh(FAMILY, address, token(1), later(), NOW).await.unwrap();
 
     assert_eq!(spend(&store, 1, 2).await, RefreshOutcome::Spent { address, family: FAMILY });
     assert_eq!(spend(&store, 2, 3).await, RefreshOutcome::Spent { address, family: FAMILY });
@@ -66,7 +66,7 @@ pub(crate) async fn a_refresh_token_spent_twice_revokes_its_family(store: Arc<dy
 pub(crate) async fn the_same_spending_is_recognised_for_a_moment(store: Arc<dyn Storage>) {
     let [alice] = people(&store, ["alice"]).await;
     let address = alice.address(0);
-    store.insert_refresh(FAMILY, address, token(1), later()).await.unwrap();
+    store.insert_refresh(FAMILY, address, token(1), later(), NOW).await.unwrap();
     let spent = RefreshOutcome::Spent { address, family: FAMILY };
     let repeated = RefreshOutcome::Repeated { address, family: FAMILY };
     let replayed = RefreshOutcome::Replayed { address, family: FAMILY };
@@ -81,7 +81,7 @@ pub(crate) async fn the_same_spending_is_recognised_for_a_moment(store: Arc<dyn 
 pub(crate) async fn the_same_spending_is_a_replay_when_the_moment_is_over(store: Arc<dyn Storage>) {
     let [alice] = people(&store, ["alice"]).await;
     let address = alice.address(0);
-    store.insert_refresh(FAMILY, address, token(1), later()).await.unwrap();
+    store.insert_refresh(FAMILY, address, token(1), later(), NOW).await.unwrap();
     spend(&store, 1, 2).await;
 
     let over = NOW.after(FORGIVEN + Duration::from_millis(1));
@@ -94,8 +94,8 @@ pub(crate) async fn the_same_spending_is_a_replay_when_the_moment_is_over(store:
 pub(crate) async fn a_session_ends_with_its_family_or_its_device(store: Arc<dyn Storage>) {
     let [alice, bob] = people(&store, ["alice", "bob"]).await;
     let other = FamilyId::from_bytes([8; 16]);
-    store.insert_refresh(FAMILY, alice.address(0), token(1), later()).await.unwrap();
-    store.insert_refresh(other, alice.address(0), token(2), later()).await.unwrap();
+    store.insert_refresh(FAMILY, alice.address(0), token(1), later(), NOW).await.unwrap();
+    store.insert_refresh(other, alice.address(0), token(2), later(), NOW).await.unwrap();
     let session = |address, family| Session { address, family };
     let asked = [
         session(alice.address(0), FAMILY),
@@ -118,7 +118,7 @@ pub(crate) async fn a_session_ends_with_its_family_or_its_device(store: Arc<dyn 
 
 pub(crate) async fn a_refresh_token_runs_out(store: Arc<dyn Storage>) {
     let [alice] = people(&store, ["alice"]).await;
-    store.insert_refresh(FAMILY, alice.address(0), token(1), later()).await.unwrap();
+    store.insert_refresh(FAMILY, alice.address(0), token(1), later(), NOW).await.unwrap();
 
     let spent = store.spend_refresh(token(1), token(2), later(), FORGIVEN, later()).await.unwrap();
 
@@ -128,7 +128,7 @@ pub(crate) async fn a_refresh_token_runs_out(store: Arc<dyn Storage>) {
 pub(crate) async fn of_many_who_spend_a_token_one_succeeds(store: Arc<dyn Storage>) {
     let [alice] = people(&store, ["alice"]).await;
     let address = alice.address(0);
-    store.insert_refresh(FAMILY, address, token(0), later()).await.unwrap();
+    store.insert_refresh(FAMILY, address, token(0), later(), NOW).await.unwrap();
 
     let spending = |successor| {
         let store = store.clone();
@@ -149,13 +149,13 @@ pub(crate) async fn of_many_who_spend_a_token_one_succeeds(store: Arc<dyn Storag
 
 pub(crate) async fn a_revoked_device_refreshes_nothing(store: Arc<dyn Storage>) {
     let [alice] = people(&store, ["alice"]).await;
-    store.insert_refresh(FAMILY, alice.address(0), token(1), later()).await.unwrap();
-    let unlisted = store.insert_refresh(FAMILY, alice.address(1), token(5), later()).await;
+    store.insert_refresh(FAMILY, alice.address(0), token(1), later(), NOW).await.unwrap();
+    let unlisted = store.insert_refresh(FAMILY, alice.address(1), token(5), later(), NOW).await;
 
     store.revoke_device(alice.address(0)).await.unwrap();
     let revoked = spend(&store, 1, 2).await;
     let other = FamilyId::from_bytes([8; 16]);
-    store.insert_refresh(other, alice.address(0), token(3), later()).await.unwrap();
+    store.insert_refresh(other, alice.address(0), token(3), later(), NOW).await.unwrap();
     store.revoke_family(other).await.unwrap();
 
     assert_eq!(unlisted, Err(StorageError::NotFound));
@@ -166,7 +166,7 @@ pub(crate) async fn a_revoked_device_refreshes_nothing(store: Arc<dyn Storage>) 
 pub(crate) async fn what_has_run_out_is_forgotten(store: Arc<dyn Storage>) {
     let [alice] = people(&store, ["alice"]).await;
     store.put_pending(PendingKind::Login, b"key", b"state", later()).await.unwrap();
-    store.insert_refresh(FAMILY, alice.address(0), token(1), later()).await.unwrap();
+    store.insert_refresh(FAMILY, alice.address(0), token(1), later(), NOW).await.unwrap();
 
     assert_eq!(store.forget_expired(NOW).await, Ok(0));
     assert_eq!(store.forget_expired(later()).await, Ok(2));

@@ -22,7 +22,7 @@ use chat_core::signed::{Signable, Unverified, Verified};
 use chat_core::time::Timestamp;
 use ed25519_dalek::{Signer as _, SigningKey};
 
-use crate::storage::{NewAccount, NewMessage, NewPrekeys, Storage};
+use crate::storage::{Joins, NewAccount, NewMessage, NewPrekeys, Storage};
 
 pub(crate) const WORKSPACE: WorkspaceId = WorkspaceId::from_bytes([0xaa; 16]);
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -57,7 +57,7 @@ impl Person {
         NewAccount {
             username: self.name.to_owned(),
             opaque_record: format!("record of {}", self.name).into_bytes(),
-            workspace: WORKSPACE,
+            joins: Joins::Open(WORKSPACE),
             devices: self.devices.clone(),
             envelope_keys: self.envelope_keys(1),
             prekeys: self.prekeys(0, 1, 3),
@@ -139,6 +139,11 @@ impl Person {
             nonce: Bytes::new(vec![nonce; 16]).unwrap(),
             document: None,
         };
+        self.creates_with(change)
+    }
+
+    /// A creation entry by this person that says this.
+    pub(crate) fn creates_with(&self, change: Change) -> (Verified<MembershipEntry>, Membership) {
         let entry = MembershipEntry {
             version: VERSION,
             conversation: None,

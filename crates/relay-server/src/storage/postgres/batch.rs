@@ -3,12 +3,11 @@
 use chat_core::codec::to_bytes;
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
 use chat_core::prekey::OneTimePrekey;
-use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 use sqlx::{query, query_as};
 
 use super::super::row::{
-    BacklogRow, PlaceOf, SessionRow, backlog as read_backlog, expired, signed,
+    ActiveRow, BacklogRow, PlaceOf, Read, SessionRow, backlog as read_backlog, expired, signed,
 };
 use super::Connection;
 use crate::storage::{Acknowledgement, Backlog, Expired, Session, StorageError};
@@ -88,12 +87,13 @@ pub(super) async fn session_states(
     let families: Vec<&[u8]> =
         sessions.iter().map(|session| session.family.as_bytes().as_slice()).collect();
     let rows = query_as(
-        "SELECT d.removed_at, d.device IS NOT NULL, f.is_revoked <> 0 \
+        "SELECT d.removed_at, d.device IS NOT NULL, f.is_revoked <> 0, m.state \
          FROM UNNEST($1::bytea[], $2::bytea[], $3::bytea[]) \
              WITH ORDINALITY AS n (account, device, family, place) \
          LEFT JOIN devices d ON d.account = n.account AND d.device = n.device \
          LEFT JOIN refresh_families f ON f.id = n.family AND f.account = n.account \
              AND f.device = n.device \
+         LEFT JOIN workspace_members m ON m.account = d.account \
          ORDER BY n.place",
     )
     .bind(accounts_of(&devices))
@@ -144,15 +144,16 @@ pub(super) async fn expire_due(
     expired(rows)
 }
 
-/// Account, number of its list, device; one row without a device for an account without any.
+/// Account, number of its list, device, whether it was deleted; one row without a device for an
+/// account without any.
 pub(super) async fn active_devices(
     connection: &mut Connection,
     accounts: &[AccountId],
-) -> Result<Vec<(Vec<u8>, i64, Option<Vec<u8>>)>, StorageError> {
+) -> Result<Vec<ActiveRow>, StorageError> {
     let accounts: Vec<&[u8]> =
         accounts.iter().map(|account| account.as_bytes().as_slice()).collect();
     let rows = query_as(
-        "SELECT a.id, a.device_list_number, d.device FROM accounts a \
+        "SELECT a.id, a.device_list_number, d.device, a.deleted_at IS NOT NULL FROM accounts a \
          LEFT JOIN devices d ON d.account = a.id AND d.removed_at IS NULL WHERE a.id = ANY($1)",
     )
     .bind(accounts)
@@ -228,21 +229,30 @@ pub(super) async fn insert_stays(
     conversation: ConversationId,
     accounts: &[AccountId],
     joined_index: u64,
-    first: Sequence,
+    read: Read,
 ) -> Result<(), StorageError> {
     let accounts: Vec<&[u8]> =
         accounts.iter().map(|account| account.as_bytes().as_slice()).collect();
-    query(
-        "INSERT INTO stays (conversation, account, joined_index, first_sequence) \
-         SELECT $1, n.account, $3, $4 FROM UNNEST($2::bytea[]) AS n (account)",
+    let wanted = accounts.len();
+    // SECURITY: nothing crosses a workspace, whoever has signed that it should. Who is being
+    // deleted is waited for.
+    let inserted = query(
+        "INSERT INTO stays \
+             (conversation, account, joined_index, first_sequence, came_at_sequence) \
+         SELECT $1, a.id, $3, $4, $5 FROM \
+             (SELECT id FROM accounts WHERE id = ANY($2::bytea[]) AND deleted_at IS NULL \
+              AND workspace = (SELECT workspace FROM conversations WHERE id = $1) \
+              ORDER BY id FOR SHARE) a",
     )
     .bind(conversation.as_bytes().as_slice())
     .bind(accounts)
     .bind(signed(joined_index))
-    .bind(signed(first))
+    .bind(signed(read.from))
+    .bind(signed(read.came_at))
     .execute(connection)
     .await?;
-    Ok(())
+    let inserted = usize::try_from(inserted.rows_affected()).unwrap_or(usize::MAX);
+    if inserted == wanted { Ok(()) } else { Err(StorageError::NotFound) }
 }
 
 /// Which of these messages name blobs: conversation and sequence.

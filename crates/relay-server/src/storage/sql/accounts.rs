@@ -1,6 +1,7 @@
 //! The store's own marks, and accounts with everything there is one of.
 
 use chat_core::api::account::{AccountKeys, Keyring, OwnAccount};
+use chat_core::api::workspaces::WorkspaceRole;
 use chat_core::codec::{Bytes, Digest, from_bytes, to_bytes};
 use chat_core::envelope::EnvelopeKeys;
 use chat_core::id::{AccountId, WorkspaceId};
@@ -9,9 +10,11 @@ use chat_core::time::Timestamp;
 use sqlx::{query, query_as, query_scalar};
 use zeroize::Zeroizing;
 
-use super::row::{fixed, signed, unsigned};
-use super::{Connection, LoginRecord, NewAccount, STEPS, StorageError, devices, prekeys};
-use crate::storage::schema;
+use super::row::{fixed, role_number, signed, unsigned};
+use super::{
+    Connection, LoginRecord, NewAccount, STEPS, StorageError, devices, invitations, prekeys,
+};
+use crate::storage::{Joins, schema};
 
 pub(super) async fn check(connection: &mut Connection) -> Result<(), StorageError> {
     let found: i64 = query_scalar(schema::FOUND).fetch_one(connection).await?;
@@ -66,23 +69,69 @@ pub(super) async fn create(
     now: Timestamp,
 ) -> Result<(), StorageError> {
     let account = new.devices.account();
-    if !insert(connection, account, new, now).await? {
-        return why_not(connection, account, new).await;
+    let Some((workspace, role)) = admission(connection, new, now).await? else {
+        // The same registration may have spent the last use.
+        return match why_not(connection, account, new).await {
+            Err(StorageError::NameTaken) => Err(StorageError::InvitationInvalid),
+            known => known,
+        };
+    };
+    if is_reserved(connection, &new.username, now).await? {
+        return Err(StorageError::NameTaken);
     }
-    query("INSERT INTO workspace_members (workspace, account, joined_at) VALUES ($1, $2, $3)")
-        .bind(new.workspace.as_bytes().as_slice())
-        .bind(account.as_bytes().as_slice())
-        .bind(signed(now.as_millis()))
-        .execute(&mut *connection)
-        .await?;
+    if !insert(connection, account, workspace, new, now).await? {
+        why_not(connection, account, new).await?;
+        return match new.joins {
+            Joins::Invited(hash) => invitations::return_invitation(connection, hash).await,
+            Joins::Open(_) => Ok(()),
+        };
+    }
+    query(
+        "INSERT INTO workspace_members (workspace, account, joined_at, role) \
+         VALUES ($1, $2, $3, $4)",
+    )
+    .bind(workspace.as_bytes().as_slice())
+    .bind(account.as_bytes().as_slice())
+    .bind(signed(now.as_millis()))
+    .bind(role_number(role))
+    .execute(&mut *connection)
+    .await?;
     devices::insert_all(connection, &new.devices).await?;
     prekeys::put(connection, &new.prekeys).await
+}
+
+/// Where the account comes and as what; nowhere, if its invitation cannot be used.
+async fn admission(
+    connection: &mut Connection,
+    new: &NewAccount,
+    now: Timestamp,
+) -> Result<Option<(WorkspaceId, WorkspaceRole)>, StorageError> {
+    match new.joins {
+        Joins::Open(workspace) => Ok(Some((workspace, WorkspaceRole::Member))),
+        Joins::Invited(hash) => invitations::spend_invitation(connection, hash, now).await,
+    }
+}
+
+/// Whether the name is kept for a deleted account, from people who would pass for it.
+async fn is_reserved(
+    connection: &mut Connection,
+    username: &str,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
+    let until: Option<i64> =
+        query_scalar("SELECT until FROM reserved_names WHERE name = lower($1) AND until > $2")
+            .bind(username)
+            .bind(signed(now.as_millis()))
+            .fetch_optional(connection)
+            .await?;
+    Ok(until.is_some())
 }
 
 /// Tells whether the row went in; if not, its id or its name was there.
 async fn insert(
     connection: &mut Connection,
     account: AccountId,
+    workspace: WorkspaceId,
     new: &NewAccount,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
@@ -95,7 +144,7 @@ async fn insert(
     )
     .bind(account.as_bytes().as_slice())
     .bind(new.username.as_str())
-    .bind(new.workspace.as_bytes().as_slice())
+    .bind(workspace.as_bytes().as_slice())
     .bind(new.opaque_record.as_slice())
     .bind(to_bytes(&new.devices.to_published()))
     .bind(i64::from(new.devices.number()))
@@ -136,7 +185,8 @@ pub(super) async fn login_record(
     username: &str,
 ) -> Result<Option<LoginRecord>, StorageError> {
     let found: Option<(Vec<u8>, String, Vec<u8>)> = query_as(
-        "SELECT id, username, opaque_record FROM accounts WHERE lower(username) = lower($1)",
+        "SELECT id, username, opaque_record FROM accounts WHERE lower(username) = lower($1) \
+         AND deleted_at IS NULL",
     )
     .bind(username)
     .fetch_optional(connection)
@@ -162,19 +212,23 @@ pub(super) async fn by_id(
     found.map(own).transpose()
 }
 
+/// Name, devices, envelope keys, when it was deleted.
+type KeysRow = (String, Vec<u8>, Vec<u8>, Option<i64>);
+
 pub(super) async fn keys(
     connection: &mut Connection,
     account: AccountId,
 ) -> Result<Option<AccountKeys>, StorageError> {
-    let found: Option<(String, Vec<u8>, Vec<u8>)> =
-        query_as("SELECT username, devices, envelope_keys FROM accounts WHERE id = $1")
+    let found: Option<KeysRow> =
+        query_as("SELECT username, devices, envelope_keys, deleted_at FROM accounts WHERE id = $1")
             .bind(account.as_bytes().as_slice())
             .fetch_optional(connection)
             .await?;
-    let Some((username, devices, envelope_keys)) = found else { return Ok(None) };
+    let Some((username, devices, envelope_keys, deleted_at)) = found else { return Ok(None) };
     let devices = from_bytes(&devices)?;
     let envelope_keys = from_bytes(&envelope_keys)?;
-    Ok(Some(AccountKeys { account, username, devices, envelope_keys }))
+    let deleted_at = deleted_at.map(unsigned).transpose()?.map(Timestamp::from_millis);
+    Ok(Some(AccountKeys { account, username, devices, envelope_keys, deleted_at }))
 }
 
 pub(super) async fn put_envelope_keys(

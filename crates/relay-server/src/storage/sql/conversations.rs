@@ -6,12 +6,14 @@ use chat_core::api::conversations::{ConversationPage, ConversationSummary, Membe
 use chat_core::codec::{Digest, List, from_bytes, to_bytes};
 use chat_core::id::{AccountId, ConversationId, DeviceAddress};
 use chat_core::limits::PAGE_MAX;
-use chat_core::membership::{Membership, MembershipEntry};
+use chat_core::membership::{Change, History, Membership, MembershipEntry};
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
 use sqlx::{query, query_as, query_scalar};
 
-use super::row::{direct_pair, fixed, one_more, signed, signed_entry, unsigned};
+use super::row::{
+    Read, direct_pair, fixed, is_open, kind_number, one_more, signed, signed_entry, unsigned,
+};
 use super::{Connection, Conversation, StorageError, batch, receipts};
 
 pub(super) async fn create(
@@ -23,8 +25,9 @@ pub(super) async fn create(
     let id = membership.id();
     let pair = direct_pair(membership);
     let inserted = query(
-        "INSERT INTO conversations (id, workspace, direct_pair, head_index, head, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+        "INSERT INTO conversations \
+             (id, workspace, direct_pair, head_index, head, created_at, kind, document, is_open) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
     )
     .bind(id.as_bytes().as_slice())
     .bind(membership.workspace().as_bytes().as_slice())
@@ -32,6 +35,9 @@ pub(super) async fn create(
     .bind(signed(membership.index()))
     .bind(membership.head().as_bytes().as_slice())
     .bind(signed(now.as_millis()))
+    .bind(kind_number(membership.kind()))
+    .bind(membership.document())
+    .bind(is_open(membership))
     .execute(&mut *connection)
     .await?;
     if inserted.rows_affected() == 0 {
@@ -44,21 +50,24 @@ pub(super) async fn create(
         .await?;
     insert_entry(connection, id, entry).await?;
     let members: Vec<_> = membership.members().map(|member| member.account).collect();
-    batch::insert_stays(connection, id, &members, entry.index, 1).await
+    batch::insert_stays(connection, id, &members, entry.index, Read { from: 1, came_at: 1 }).await
 }
 
-/// The same entry may come again; a second direct conversation of the same two may not.
+/// The same entry may come again; a second direct conversation of the same two, or a second one
+/// of the same document, may not.
 async fn why_not(
     connection: &mut Connection,
     membership: &Membership,
     pair: Option<&[u8]>,
 ) -> Result<(), StorageError> {
     let stored: Vec<Vec<u8>> = query_scalar(
-        "SELECT id FROM conversations WHERE id = $1 OR (workspace = $2 AND direct_pair = $3)",
+        "SELECT id FROM conversations \
+         WHERE id = $1 OR (workspace = $2 AND (direct_pair = $3 OR document = $4))",
     )
     .bind(membership.id().as_bytes().as_slice())
     .bind(membership.workspace().as_bytes().as_slice())
     .bind(pair)
+    .bind(membership.document())
     .fetch_all(connection)
     .await?;
     let stored: BTreeSet<ConversationId> =
@@ -107,7 +116,7 @@ pub(super) async fn append(
     }
     insert_entry(connection, id, entry).await?;
     advance(connection, membership).await?;
-    move_people(connection, membership, entry.index, unsigned(last)?).await?;
+    move_people(connection, entry, membership, unsigned(last)?).await?;
     receipts::start_timers(connection, id, now).await
 }
 
@@ -130,10 +139,11 @@ async fn check_same(
 }
 
 async fn advance(connection: &mut Connection, membership: &Membership) -> Result<(), StorageError> {
-    query("UPDATE conversations SET head_index = $2, head = $3 WHERE id = $1")
+    query("UPDATE conversations SET head_index = $2, head = $3, is_open = $4 WHERE id = $1")
         .bind(membership.id().as_bytes().as_slice())
         .bind(signed(membership.index()))
         .bind(membership.head().as_bytes().as_slice())
+        .bind(is_open(membership))
         .execute(&mut *connection)
         .await?;
     query("UPDATE memberships SET state = $2 WHERE conversation = $1")
@@ -147,10 +157,11 @@ async fn advance(connection: &mut Connection, membership: &Membership) -> Result
 /// Ends the stays of those who are no longer members and begins those of new ones.
 async fn move_people(
     connection: &mut Connection,
+    entry: &Verified<MembershipEntry>,
     membership: &Membership,
-    index: u64,
     last: u64,
 ) -> Result<(), StorageError> {
+    let index = entry.index;
     let id = membership.id();
     let present: Vec<Vec<u8>> =
         query_scalar("SELECT account FROM stays WHERE conversation = $1 AND last_sequence IS NULL")
@@ -172,8 +183,62 @@ async fn move_people(
         .execute(&mut *connection)
         .await?;
     }
+    let gone = gone(connection, id).await?;
+    if let Change::Add { members } = &entry.change
+        && members.iter().any(|member| gone.contains(&member.account))
+    {
+        return Err(StorageError::NotFound);
+    }
+    // Who was deleted stands in the log until somebody removes them; nothing is kept for them.
     let joined: Vec<_> = members.difference(&present).copied().collect();
-    batch::insert_stays(connection, id, &joined, index, last.saturating_add(1)).await
+    let joined: Vec<_> = joined.into_iter().filter(|account| !gone.contains(account)).collect();
+    let came_at = last.saturating_add(1);
+    let reads_all = membership.policy().history == History::FromBeginning;
+    let read = Read { from: if reads_all { 1 } else { came_at }, came_at };
+    batch::insert_stays(connection, id, &joined, index, read).await?;
+    if reads_all {
+        for account in &joined {
+            begin_at(connection, *account, id, last).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Those who were members and whose accounts were deleted.
+async fn gone(
+    connection: &mut Connection,
+    conversation: ConversationId,
+) -> Result<BTreeSet<AccountId>, StorageError> {
+    let found: Vec<Vec<u8>> = query_scalar(
+        "SELECT a.id FROM stays s JOIN accounts a ON a.id = s.account \
+         WHERE s.conversation = $1 AND a.deleted_at IS NOT NULL",
+    )
+    .bind(conversation.as_bytes().as_slice())
+    .fetch_all(connection)
+    .await?;
+    found.iter().map(|account| fixed(account)).collect()
+}
+
+/// What was said before they came, a new member's devices ask for; it is not delivered to them.
+async fn begin_at(
+    connection: &mut Connection,
+    account: AccountId,
+    conversation: ConversationId,
+    last: u64,
+) -> Result<(), StorageError> {
+    query(
+        "INSERT INTO cursors (account, device, conversation, up_to) \
+         SELECT d.account, d.device, $2, $3 FROM devices d \
+         WHERE d.account = $1 AND d.removed_at IS NULL \
+         ON CONFLICT (account, device, conversation) DO UPDATE \
+         SET up_to = excluded.up_to WHERE cursors.up_to < excluded.up_to",
+    )
+    .bind(account.as_bytes().as_slice())
+    .bind(conversation.as_bytes().as_slice())
+    .bind(signed(last))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn by_id(

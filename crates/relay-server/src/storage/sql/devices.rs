@@ -36,11 +36,13 @@ pub(super) async fn active(
     accounts: &[AccountId],
 ) -> Result<Vec<ActiveDevices>, StorageError> {
     let mut found: BTreeMap<AccountId, ActiveDevices> = BTreeMap::new();
-    for (account, number, device) in batch::active_devices(connection, accounts).await? {
+    for (account, number, device, is_deleted) in batch::active_devices(connection, accounts).await?
+    {
         let account = fixed(&account)?;
         let number = u32::try_from(number).map_err(|_| StorageError::Corrupt)?;
         let entry = found.entry(account);
-        let known = entry.or_insert(ActiveDevices { account, number, devices: Vec::new() });
+        let known =
+            entry.or_insert(ActiveDevices { account, number, devices: Vec::new(), is_deleted });
         if let Some(device) = device {
             known.devices.push(fixed(&device)?);
         }

@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
+use chat_core::api::workspaces::AccountState;
 use chat_core::codec::Digest;
 use chat_core::id::DeviceAddress;
 use chat_core::time::Timestamp;
 use sqlx::{query, query_as, query_scalar};
 use zeroize::Zeroizing;
 
-use super::row::{SessionRow, address as read_address, fixed, signed};
+use super::row::{SessionRow, address as read_address, fixed, signed, state as read_state};
 use super::{
     Connection, FamilyId, PendingKind, RefreshOutcome, Session, SessionState, StorageError, batch,
     devices,
@@ -70,15 +71,17 @@ pub(super) async fn insert_refresh(
     address: DeviceAddress,
     hash: Digest,
     expires_at: Timestamp,
+    now: Timestamp,
 ) -> Result<(), StorageError> {
     devices::hold(connection, address).await?;
     query(
-        "INSERT INTO refresh_families (id, account, device) VALUES ($1, $2, $3) \
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO refresh_families (id, account, device, begun_at, used_at) \
+         VALUES ($1, $2, $3, $4, $4) ON CONFLICT DO NOTHING",
     )
     .bind(family.as_bytes().as_slice())
     .bind(address.account.as_bytes().as_slice())
     .bind(address.device.as_bytes().as_slice())
+    .bind(signed(now.as_millis()))
     .execute(&mut *connection)
     .await?;
     insert_token(connection, family, hash, expires_at).await
@@ -107,14 +110,20 @@ pub(super) async fn session_states(
     sessions: &[Session],
 ) -> Result<Vec<SessionState>, StorageError> {
     let rows = batch::session_states(connection, sessions).await?;
-    let state = |(removed_at, is_known, is_revoked): SessionRow| match (is_known, removed_at) {
-        (false, _) => SessionState::Unknown,
-        (true, Some(_)) => SessionState::Removed,
+    rows.into_iter().map(session_state).collect()
+}
+
+fn session_state(row: SessionRow) -> Result<SessionState, StorageError> {
+    let (removed_at, is_known, is_revoked, state) = row;
+    let account = state.map(read_state).transpose()?;
+    Ok(match (is_known, removed_at, account) {
+        (false, ..) => SessionState::Unknown,
+        (true, Some(_), _) | (true, None, Some(AccountState::Gone)) => SessionState::Removed,
+        (true, None, Some(AccountState::Suspended)) => SessionState::Suspended,
         // A family of which nothing is left has ended too.
-        (true, None) if is_revoked == Some(false) => SessionState::Active,
-        (true, None) => SessionState::Ended,
-    };
-    Ok(rows.into_iter().map(state).collect())
+        (true, None, _) if is_revoked == Some(false) => SessionState::Active,
+        (true, None, _) => SessionState::Ended,
+    })
 }
 
 type TokenRow = (Vec<u8>, Vec<u8>, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>, i64);
@@ -160,6 +169,11 @@ pub(super) async fn spend_refresh(
     query("UPDATE refresh_tokens SET successor = $2, spent_at = $3 WHERE hash = $1")
         .bind(hash.as_bytes().as_slice())
         .bind(successor.as_bytes().as_slice())
+        .bind(signed(now.as_millis()))
+        .execute(&mut *connection)
+        .await?;
+    query("UPDATE refresh_families SET used_at = $2 WHERE id = $1")
+        .bind(family.as_bytes().as_slice())
         .bind(signed(now.as_millis()))
         .execute(&mut *connection)
         .await?;
@@ -211,6 +225,8 @@ pub(super) async fn forget_expired(
     for sql in [
         "DELETE FROM pending WHERE expires_at <= $1",
         "DELETE FROM refresh_tokens WHERE expires_at <= $1",
+        "DELETE FROM invitations WHERE expires_at <= $1",
+        "DELETE FROM reserved_names WHERE until <= $1",
     ] {
         let now = signed(now.as_millis());
         forgotten += query(sql).bind(now).execute(&mut *connection).await?.rows_affected();

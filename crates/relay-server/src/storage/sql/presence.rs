@@ -79,8 +79,10 @@ async fn acquaintances_in(
 }
 
 async fn put(connection: &mut Connection, gone: &Gone) -> Result<(), StorageError> {
+    // Of whoever was deleted nothing is kept, though its last connection ends after it.
     let workspaces: Vec<Vec<u8>> = query_scalar(
-        "SELECT workspace FROM workspace_members WHERE account = $1 ORDER BY workspace",
+        "SELECT workspace FROM workspace_members WHERE account = $1 AND state <> 3 \
+         ORDER BY workspace",
     )
     .bind(gone.account.as_bytes().as_slice())
     .fetch_all(&mut *connection)

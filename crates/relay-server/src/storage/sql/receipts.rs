@@ -83,7 +83,7 @@ async fn awaits_seen(
 }
 
 /// Two last receipts that arrive at once must not each miss the other.
-async fn lock(
+pub(super) async fn lock(
     connection: &mut Connection,
     conversation: ConversationId,
 ) -> Result<(), StorageError> {
@@ -106,7 +106,8 @@ pub(super) async fn start_timers(
         "UPDATE messages SET expires_at = $2 + seen_timer_ms, seen_timer_ms = NULL \
          WHERE conversation = $1 AND seen_timer_ms IS NOT NULL AND NOT EXISTS \
              (SELECT 1 FROM stays s WHERE s.conversation = $1 AND s.last_sequence IS NULL \
-              AND s.first_sequence <= messages.sequence AND s.account <> messages.sender_account \
+              AND coalesce(s.came_at_sequence, s.first_sequence) <= messages.sequence \
+              AND s.account <> messages.sender_account \
               AND NOT EXISTS \
                   (SELECT 1 FROM receipts r WHERE r.conversation = $1 AND r.account = s.account \
                    AND r.kind = 2 AND r.up_to >= messages.sequence))",

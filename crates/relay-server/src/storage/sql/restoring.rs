@@ -9,8 +9,13 @@ use crate::storage::StorageError;
 use crate::storage::restoring::{NewEpoch, Restoring};
 
 /// What is good once, or only until it is answered.
-const GOOD_ONCE: [&str; 3] =
-    ["DELETE FROM refresh_tokens", "DELETE FROM refresh_families", "DELETE FROM pending"];
+const GOOD_ONCE: [&str; 4] = [
+    "DELETE FROM refresh_tokens",
+    "DELETE FROM refresh_families",
+    "DELETE FROM pending",
+    // Since the backup they may have been spent, or revoked.
+    "DELETE FROM invitations",
+];
 
 #[async_trait]
 impl Restoring for Store {

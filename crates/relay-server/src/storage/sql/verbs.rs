@@ -20,6 +20,9 @@ mod blobs;
 mod conversations;
 mod deletion;
 mod devices;
+mod discovery;
+mod ending;
+mod invitations;
 mod linking;
 mod login;
 mod messages;
@@ -32,6 +35,7 @@ mod recovery;
 mod restoring;
 mod retention;
 mod unread;
+mod workspaces;
 
 use std::time::Duration;
 
@@ -100,6 +104,8 @@ macro_rules! read {
 }
 
 mod blob_verbs;
+// Behind the macros, which it uses.
+mod workspace_verbs;
 
 #[async_trait]
 impl Storage for Store {
@@ -215,8 +221,9 @@ impl Storage for Store {
         address: DeviceAddress,
         hash: Digest,
         expires_at: Timestamp,
+        now: Timestamp,
     ) -> Result<(), StorageError> {
-        write!(self, login::insert_refresh(family, address, hash, expires_at))
+        write!(self, login::insert_refresh(family, address, hash, expires_at, now))
     }
 
     async fn spend_refresh(

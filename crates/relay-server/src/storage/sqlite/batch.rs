@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chat_core::codec::to_bytes;
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
 use chat_core::prekey::OneTimePrekey;
-use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, query, query_as, query_scalar};
 
 use super::super::row::{
-    BacklogRow, PlaceOf, SessionRow, backlog as read_backlog, expired, signed,
+    ActiveRow, BacklogRow, PlaceOf, Read, SessionRow, backlog as read_backlog, expired, signed,
 };
 use super::Connection;
 use crate::storage::{Acknowledgement, Backlog, Expired, Session, StorageError};
@@ -86,10 +85,11 @@ pub(super) async fn session_states(
 ) -> Result<Vec<SessionRow>, StorageError> {
     let mut rows = Vec::with_capacity(sessions.len());
     for Session { address, family } in sessions {
-        let row: Option<(Option<i64>, Option<bool>)> = query_as(
-            "SELECT d.removed_at, f.is_revoked <> 0 FROM devices d \
+        let row: Option<(Option<i64>, Option<bool>, Option<i64>)> = query_as(
+            "SELECT d.removed_at, f.is_revoked <> 0, m.state FROM devices d \
              LEFT JOIN refresh_families f ON f.id = $3 AND f.account = d.account \
                  AND f.device = d.device \
+             LEFT JOIN workspace_members m ON m.account = d.account \
              WHERE d.account = $1 AND d.device = $2",
         )
         .bind(address.account.as_bytes().as_slice())
@@ -98,8 +98,8 @@ pub(super) async fn session_states(
         .fetch_optional(&mut *connection)
         .await?;
         rows.push(match row {
-            Some((removed_at, is_revoked)) => (removed_at, true, is_revoked),
-            None => (None, false, None),
+            Some((removed_at, is_revoked, state)) => (removed_at, true, is_revoked, state),
+            None => (None, false, None, None),
         });
     }
     Ok(rows)
@@ -144,15 +144,16 @@ pub(super) async fn expire_due(
     expired(rows)
 }
 
-/// Account, number of its list, device; one row without a device for an account without any.
+/// Account, number of its list, device, whether it was deleted; one row without a device for an
+/// account without any.
 pub(super) async fn active_devices(
     connection: &mut Connection,
     accounts: &[AccountId],
-) -> Result<Vec<(Vec<u8>, i64, Option<Vec<u8>>)>, StorageError> {
+) -> Result<Vec<ActiveRow>, StorageError> {
     let mut found = Vec::new();
     for account in accounts {
-        let rows: Vec<(Vec<u8>, i64, Option<Vec<u8>>)> = query_as(
-            "SELECT a.id, a.device_list_number, d.device FROM accounts a \
+        let rows: Vec<ActiveRow> = query_as(
+            "SELECT a.id, a.device_list_number, d.device, a.deleted_at IS NOT NULL FROM accounts a \
              LEFT JOIN devices d ON d.account = a.id AND d.removed_at IS NULL WHERE a.id = $1",
         )
         .bind(account.as_bytes().as_slice())
@@ -224,19 +225,27 @@ pub(super) async fn insert_stays(
     conversation: ConversationId,
     accounts: &[AccountId],
     joined_index: u64,
-    first: Sequence,
+    read: Read,
 ) -> Result<(), StorageError> {
     for account in accounts {
-        query(
-            "INSERT INTO stays (conversation, account, joined_index, first_sequence) \
-             VALUES ($1, $2, $3, $4)",
+        // SECURITY: nothing crosses a workspace, whoever has signed that it should.
+        let inserted = query(
+            "INSERT INTO stays \
+                 (conversation, account, joined_index, first_sequence, came_at_sequence) \
+             SELECT c.id, a.id, $3, $4, $5 FROM conversations c \
+             JOIN accounts a ON a.workspace = c.workspace \
+             WHERE c.id = $1 AND a.id = $2 AND a.deleted_at IS NULL",
         )
         .bind(conversation.as_bytes().as_slice())
         .bind(account.as_bytes().as_slice())
         .bind(signed(joined_index))
-        .bind(signed(first))
+        .bind(signed(read.from))
+        .bind(signed(read.came_at))
         .execute(&mut *connection)
         .await?;
+        if inserted.rows_affected() != 1 {
+            return Err(StorageError::NotFound);
+        }
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use chat_core::frame::{ClientFrame, RelayFrame, Typing};
 use chat_core::presence::Availability;
 use chat_core::receipt::ReceiptKind;
 use chat_core::reject::RejectCode::{
-    self, DeviceRemoved, Malformed, NotAMember, TokenExpired, Unauthenticated,
+    self, AccountSuspended, DeviceRemoved, Malformed, NotAMember, TokenExpired, Unauthenticated,
 };
 
 use super::Outcome;
@@ -97,6 +97,7 @@ fn expected(needs: &Needs, who: Who, granted: Outcome) -> Outcome {
         (Who::NoToken, _) => Err(Unauthenticated),
         (Who::Expired, _) => Err(TokenExpired),
         (Who::RevokedDevice, _) => Err(DeviceRemoved),
+        (Who::Suspended, _) => Err(AccountSuspended),
         (_, Needs::Device) | (Who::Member | Who::Admin, _) => granted,
         (_, Needs::Member) => Err(NotAMember),
     }

@@ -4,7 +4,8 @@ use chat_core::api::conversations::{AppendEntry, DeleteMessage};
 use chat_core::id::MessageId;
 use chat_core::membership::{Change, ConversationKind, Policy};
 use chat_core::reject::RejectCode::{
-    Conflict, InvalidCredentials, Malformed, NotFound, NotVerified, TokenInvalid,
+    AccountSuspended, Conflict, DeviceRemoved, Forbidden, InvalidCredentials, Malformed, NotFound,
+    NotVerified, TokenExpired, TokenInvalid, Unauthenticated,
 };
 use serde_json::{Value, json};
 
@@ -25,18 +26,27 @@ pub struct Row {
     pub body: Body,
     /// What whoever may gets.
     pub granted: Outcome,
+    /// Who gets something else than the need says.
+    but: Vec<(Who, Outcome)>,
 }
 
 impl Row {
     /// What `who` must get.
     pub fn expects(&self, who: Who) -> Outcome {
-        self.needs.expects(who, self.granted)
+        let exception = self.but.iter().find(|(other, _)| *other == who);
+        exception.map_or_else(|| self.needs.expects(who, self.granted), |(_, outcome)| *outcome)
+    }
+
+    /// One of them gets something else.
+    fn but(mut self, who: Who, outcome: Outcome) -> Self {
+        self.but.push((who, outcome));
+        self
     }
 }
 
 /// A row for a path that takes no body.
 fn row(route: &'static str, needs: Needs, granted: Outcome) -> Row {
-    Row { route, needs, body: |_, _| None, granted }
+    Row { route, needs, body: |_, _| None, granted, but: Vec::new() }
 }
 
 /// A row for a path that is sent an empty object.
@@ -51,7 +61,7 @@ fn with(route: &'static str, needs: Needs, body: Body, granted: Outcome) -> Row 
 
 /// All of them.
 pub fn rows() -> Vec<Row> {
-    use Needs::{Device, Enrolment, Member, Nothing, Reader};
+    use Needs::{Acquaintance, Device, Enrolment, Insider, Manager, Member, Nothing, Reader};
     vec![
         empty("POST /v1/auth/register/start", Nothing, Err(Malformed)),
         empty("POST /v1/auth/register/finish", Nothing, Err(Malformed)),
@@ -63,12 +73,18 @@ pub fn rows() -> Vec<Row> {
         row("POST /v1/auth/logout", Device, Ok(())),
         empty("POST /v1/devices/enrol", Enrolment, Err(Malformed)),
         row("GET /v1/account", Device, Ok(())),
+        with("DELETE /v1/account", Device, unsigned_deletion, Err(InvalidCredentials)),
+        row("GET /v1/account/sessions", Device, Ok(())),
+        row("DELETE /v1/account/sessions", Device, Ok(())),
+        // There is no such device, so nobody's session is ended.
+        row("DELETE /v1/account/sessions/{device}", Device, Err(NotFound)),
         empty("PUT /v1/account/devices", Device, Err(Malformed)),
         empty("PUT /v1/account/envelope-keys", Device, Err(Malformed)),
         row("GET /v1/account/keyring", Device, Ok(())),
         with("PUT /v1/account/keyring", Device, skipping_keyring, Err(Conflict)),
-        row("GET /v1/accounts/by-name/{username}", Device, Ok(())),
-        row("GET /v1/accounts/{account}/keys", Device, Ok(())),
+        row("GET /v1/accounts", Device, Err(Malformed)),
+        row("GET /v1/accounts/by-name/{username}", Acquaintance, Ok(())),
+        row("GET /v1/accounts/{account}/keys", Acquaintance, Ok(())),
         row("GET /v1/prekeys", Device, Ok(())),
         empty("PUT /v1/prekeys", Device, Err(Malformed)),
         with("POST /v1/prekeys/fetch", Device, |_, _| Some(json!({"devices": []})), Ok(())),
@@ -104,6 +120,23 @@ pub fn rows() -> Vec<Row> {
         empty("POST /v1/account/password/finish", Device, Err(Malformed)),
         empty("POST /v1/linking/write", Nothing, Err(Malformed)),
         empty("POST /v1/linking/read", Nothing, Err(Malformed)),
+        row("GET /v1/workspace", Device, Ok(())),
+        // Nobody but the operator makes workspaces here, owners of one neither.
+        with("POST /v1/workspaces", Nothing, a_name, Err(Forbidden))
+            .but(Who::NoToken, Err(Unauthenticated))
+            .but(Who::Expired, Err(TokenExpired))
+            .but(Who::RevokedDevice, Err(DeviceRemoved))
+            .but(Who::Suspended, Err(AccountSuspended)),
+        row("GET /v1/workspace/members", Insider, Ok(())),
+        with("PUT /v1/workspace/members/{account}/role", Manager, stays_member, Ok(())),
+        with("PUT /v1/workspace/members/{account}/state", Manager, stays_active, Ok(())),
+        row("DELETE /v1/workspace/members/{account}", Manager, Ok(())),
+        row("GET /v1/workspace/invitations", Manager, Ok(())).but(Who::OtherWorkspace, Ok(())),
+        with("POST /v1/workspace/invitations", Manager, invites_a_guest, Ok(()))
+            .but(Who::OtherWorkspace, Ok(())),
+        row("DELETE /v1/workspace/invitations/{invitation}", Manager, Ok(())),
+        row("GET /v1/workspace/channels", Insider, Ok(())),
+        row("GET /v1/workspace/documents", Device, Err(Malformed)),
         row("GET /v1/socket", Nothing, Err(Malformed)),
         row("GET /v1/limits", Nothing, Ok(())),
         row("GET /v1/openapi.json", Nothing, Ok(())),
@@ -125,6 +158,27 @@ fn unknown_refresh(_: &World, _: &Person) -> Option<Value> {
 
 fn skipping_keyring(_: &World, _: &Person) -> Option<Value> {
     Some(json!({"number": 9, "sealed": "AAAA"}))
+}
+
+fn unsigned_deletion(_: &World, _: &Person) -> Option<Value> {
+    Some(json!({"nonce": "A".repeat(43), "signature": "A".repeat(86)}))
+}
+
+fn a_name(_: &World, _: &Person) -> Option<Value> {
+    Some(json!({"name": "Elsewhere"}))
+}
+
+fn invites_a_guest(_: &World, _: &Person) -> Option<Value> {
+    let soon = crate::people::NOW.as_millis() + 86_400_000;
+    Some(json!({"role": "guest", "uses": 1, "expires_at": soon}))
+}
+
+fn stays_member(_: &World, _: &Person) -> Option<Value> {
+    Some(json!({"role": "member"}))
+}
+
+fn stays_active(_: &World, _: &Person) -> Option<Value> {
+    Some(json!({"state": "active"}))
 }
 
 /// Signed by a device that is not the caller's.

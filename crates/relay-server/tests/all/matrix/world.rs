@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::api::auth::Tokens;
-use chat_core::id::WorkspaceId;
+use chat_core::api::workspaces::{AccountState, WorkspaceRole};
+use chat_core::id::{DeviceId, InvitationId, WorkspaceId};
 use chat_core::membership::{Change, Membership};
 use chat_core::reject::Reject;
 use relay_server::clock::ManualClock;
+use relay_server::operator::workspaces as operator;
 use relay_server::testing::TestRelay;
 
 use super::Outcome;
@@ -24,22 +26,31 @@ pub enum Who {
     Expired,
     /// A device of a member that was removed from its account; its token has not run out.
     RevokedDevice,
+    /// Somebody whose account an admin has suspended; the token has not run out.
+    Suspended,
+    /// The owner of another workspace.
+    OtherWorkspace,
+    /// A guest of the workspace, who shares no conversation with anybody.
+    Guest,
     /// Somebody of the workspace who is not in the group.
     NotAMember,
     /// Somebody who was in the group and was removed.
     RemovedMember,
     /// A member of the group.
     Member,
-    /// Who began the group.
+    /// Who began the group, and an admin of the workspace.
     Admin,
 }
 
 impl Who {
-    /// All columns.
-    pub const ALL: [Self; 7] = [
+    /// All columns; whoever may do most comes last.
+    pub const ALL: [Self; 10] = [
         Self::NoToken,
         Self::Expired,
         Self::RevokedDevice,
+        Self::Suspended,
+        Self::OtherWorkspace,
+        Self::Guest,
         Self::NotAMember,
         Self::RemovedMember,
         Self::Member,
@@ -49,21 +60,38 @@ impl Who {
 
 /// A relay with a group, and people in and around it.
 pub struct World {
-    _relay: TestRelay,
+    relay: TestRelay,
     rest: Rest,
-    origin: String,
     /// Where they all are.
     pub workspace: WorkspaceId,
     /// What paths with a conversation are about.
     pub group: Membership,
     /// Who is in nothing and calls nothing; others hand in what this one has signed.
     pub outsider: Person,
+    /// Whom paths about members of the workspace are about.
+    doomed: Person,
+    invitation: InvitationId,
     expired: Person,
     revoked: Person,
+    suspended: Person,
+    other: Person,
+    guest: Person,
     stranger: Person,
     removed: Person,
     member: Person,
     admin: Person,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn invited(
+    relay: &TestRelay,
+    name: &str,
+    workspace: WorkspaceId,
+    role: WorkspaceRole,
+) -> Person {
+    let issued = operator::invite(relay.storage(), workspace, role, 1, DAY).await.unwrap();
+    Person::invited(&Rest::at(relay), name, &issued.token).await.unwrap()
 }
 
 impl World {
@@ -73,7 +101,7 @@ impl World {
         let register = async |name| Person::register(&relay, name).await;
         let (admin, removed) = (register("admin").await, register("removed").await);
         let (member, stranger) = (register("member").await, register("stranger").await);
-        let outsider = register("outsider").await;
+        let (outsider, doomed) = (register("outsider").await, register("doomed").await);
         let mut group = admin.group(&[&member, &removed]).await;
         let heard = admin.message(&group, &[&member, &removed]).seal();
         admin.connect_idle().await.send_message(&heard).await.unwrap();
@@ -81,12 +109,26 @@ impl World {
         let expired = admin.clone();
         clock.advance(Duration::from_secs(3600));
         let revoked = member.with_another_device().await;
+        let suspended = register("suspended").await;
+        let workspace = admin.rest.limits().await.default_workspace;
+        let storage = relay.storage();
+        let elsewhere = operator::create(storage, "Elsewhere").await.unwrap();
+        operator::set_role(storage, admin.account, WorkspaceRole::Admin).await.unwrap();
+        operator::set_state(storage, suspended.account, AccountState::Suspended).await.unwrap();
+        let other = invited(&relay, "other", elsewhere, WorkspaceRole::Owner).await;
+        let guest = invited(&relay, "guest", workspace, WorkspaceRole::Guest).await;
+        let role = WorkspaceRole::Guest;
+        let invitation = operator::invite(storage, workspace, role, 1, DAY).await.unwrap();
         let list = revoked.list_without(revoked.device.address.device);
         let mut world = Self {
             rest: Rest::at(&relay),
-            origin: relay.url().to_owned(),
-            workspace: admin.rest.limits().await.default_workspace,
-            _relay: relay,
+            workspace,
+            relay,
+            invitation: invitation.invitation,
+            doomed,
+            suspended,
+            other,
+            guest,
             group,
             outsider,
             expired,
@@ -103,7 +145,7 @@ impl World {
     }
 
     async fn log_in(&self, person: &Person) -> Arc<Tokens> {
-        Arc::new(person.log_in_by_device(&self.origin).await.unwrap())
+        Arc::new(person.log_in_by_device(self.relay.url()).await.unwrap())
     }
 
     fn person(&self, who: Who) -> &Person {
@@ -111,6 +153,9 @@ impl World {
             Who::NoToken | Who::Admin => &self.admin,
             Who::Expired => &self.expired,
             Who::RevokedDevice => &self.revoked,
+            Who::Suspended => &self.suspended,
+            Who::OtherWorkspace => &self.other,
+            Who::Guest => &self.guest,
             Who::NotAMember => &self.stranger,
             Who::RemovedMember => &self.removed,
             Who::Member => &self.member,
@@ -123,7 +168,7 @@ impl World {
         let person = self.person(who).clone();
         match who {
             Who::NoToken => (person, None),
-            Who::Expired | Who::RevokedDevice => {
+            Who::Expired | Who::RevokedDevice | Who::Suspended => {
                 let token = person.tokens.access.clone();
                 (person, Some(token))
             }
@@ -150,10 +195,14 @@ impl World {
 
     /// The path with something that there is in each placeholder.
     fn fill(&self, path: &str) -> String {
+        let of_workspace = path.starts_with("/v1/workspace/");
+        let account = if of_workspace { &self.doomed } else { &self.member }.account;
         let filled = path
             .replace("{conversation}", &self.group.id().to_string())
             .replace("{blob}", &self.group.id().to_string())
-            .replace("{account}", &self.member.account.to_string())
+            .replace("{account}", &account.to_string())
+            .replace("{device}", &DeviceId::from_bytes([9; 16]).to_string())
+            .replace("{invitation}", &self.invitation.to_string())
             .replace("{username}", &self.member.name);
         assert!(!filled.contains('{'), "{filled}: fill the placeholder in World::fill");
         filled
