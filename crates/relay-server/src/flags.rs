@@ -9,7 +9,7 @@ use clap::Args;
 use relay_server::config::{Config, Problems, Settings};
 
 /// Everything is text here, so that all that is wrong can be said at once.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Flags {
     /// A TOML file with any of these settings.
     #[arg(long, env = "SEALWIRE_CONFIG", value_name = "FILE")]

@@ -3,6 +3,7 @@
 //! `relay-server serve` needs nothing: SQLite, keys and all data are kept in `./sealwire-data`, and
 //! it listens on loopback.
 
+mod admin;
 mod flags;
 
 use std::io::Write as _;
@@ -19,9 +20,9 @@ use relay_server::operator::OperatorError;
 use relay_server::operator::backup::backup;
 use relay_server::operator::doctor::{Verdict, examine};
 use relay_server::operator::restore::restore;
-use relay_server::service::administration;
 use relay_server::{Relay, operator};
 
+use crate::admin::AdminCommand;
 use crate::flags::Flags;
 
 /// The Sealwire relay: authenticates, stores ciphertext, routes it.
@@ -61,7 +62,7 @@ enum Command {
         #[command(subcommand)]
         what: AuditCommand,
     },
-    /// Look at accounts and counts, and end sessions.
+    /// Look at workspaces, people and counts, and decide about them.
     Admin {
         #[command(subcommand)]
         what: AdminCommand,
@@ -96,31 +97,6 @@ enum AuditCommand {
         /// An anchor that was noted elsewhere, as the other commands print it.
         #[arg(long, value_name = "NUMBER:HASH")]
         anchor: Option<String>,
-        #[command(flatten)]
-        flags: Flags,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum AdminCommand {
-    /// Print how much there is, as JSON; counting may take a while.
-    Stats(Flags),
-    /// Print the limits that this configuration sets, as TOML.
-    Limits(Flags),
-    /// Print an account with its devices, as JSON.
-    User {
-        /// Its username.
-        name: String,
-        #[command(flatten)]
-        flags: Flags,
-    },
-    /// End the sessions of an account; its devices may log in again with their keys.
-    EndSessions {
-        /// Its username.
-        name: String,
-        /// Only those of this device.
-        #[arg(long, value_name = "ID")]
-        device: Option<String>,
         #[command(flatten)]
         flags: Flags,
     },
@@ -181,7 +157,7 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             Ok(())
         }
         Command::Audit { what } => audit(what).await,
-        Command::Admin { what } => admin(what).await,
+        Command::Admin { what } => admin::run(what).await,
         Command::Config { what: ConfigCommand::Check(flags) } => {
             flags.check()?;
             println!("The configuration can be used.");
@@ -192,35 +168,6 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             Ok(())
         }
     }
-}
-
-async fn admin(what: AdminCommand) -> Result<(), Box<dyn std::error::Error>> {
-    match what {
-        AdminCommand::Stats(flags) => {
-            let storage = operator::open(&flags.check()?).await?;
-            println!("{}", serde_json::to_string_pretty(&storage.stats().await?)?);
-        }
-        AdminCommand::Limits(flags) => {
-            let config = flags.check()?;
-            let limits = config.rates.named().into_iter().chain(config.caps.named());
-            limits.for_each(|(name, count)| println!("{name} = {count}"));
-        }
-        AdminCommand::User { name, flags } => {
-            let storage = operator::open(&flags.check()?).await?;
-            let found = administration::account(&*storage, &name).await;
-            let found = found.map_err(OperatorError::from)?;
-            println!("{}", serde_json::to_string_pretty(&found)?);
-        }
-        AdminCommand::EndSessions { name, device, flags } => {
-            let device = device.map(|device| device.parse()).transpose()?;
-            let storage = operator::open(&flags.check()?).await?;
-            let now = SystemClock.now();
-            let ended = administration::end_sessions(&*storage, &name, device, now).await;
-            let ended = ended.map_err(OperatorError::from)?;
-            println!("The sessions of {ended} devices are ended.");
-        }
-    }
-    Ok(())
 }
 
 async fn audit(what: AuditCommand) -> Result<(), Box<dyn std::error::Error>> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`backup`], [`restore`], [`manifest`] | copies of everything, and bringing them back |
 //! | [`doctor`] | what may be wrong, before people notice |
+//! | [`workspaces`] | workspaces, invitations, roles, and who may act |
 
 pub mod backup;
 pub mod doctor;
@@ -11,7 +12,6 @@ pub mod manifest;
 mod objects;
 mod postgres_tools;
 pub mod restore;
-
 pub mod workspaces;
 
 use std::io::{self, Write};
@@ -57,6 +57,12 @@ pub enum OperatorError {
     /// A name that no workspace can have.
     #[error("a workspace's name has 1 to 64 bytes, none of them a control character")]
     WorkspaceName,
+    /// There is no such workspace.
+    #[error("there is no workspace `{0}`; `admin workspaces` prints those there are")]
+    NoWorkspace(String),
+    /// A name that several workspaces have.
+    #[error("several workspaces are called `{0}`; give the id, as `admin workspaces` prints it")]
+    ManyWorkspaces(String),
     /// The output, or a file.
     #[error("a file could not be read or written: {0}")]
     Output(#[from] io::Error),

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use chat_core::api::workspaces::{
-    AccountState, Invitation, IssuedInvitation, WorkspaceRole, is_workspace_name,
+    AccountState, Invitation, IssuedInvitation, WorkspaceMember, WorkspaceRole, is_workspace_name,
 };
 use chat_core::id::{AccountId, InvitationId, WorkspaceId};
+use chat_core::limits::PAGE_MAX;
 use chat_core::time::Timestamp;
 
 use super::{COMMAND_LINE, OperatorError};
@@ -50,11 +51,71 @@ pub async fn list(storage: &dyn Storage) -> Result<Vec<WorkspaceRecord>, Operato
     }
 }
 
+/// The workspace of this name or id; without one, the one people come into without an invitation.
+///
+/// # Errors
+///
+/// [`OperatorError::NoWorkspace`]; [`OperatorError::ManyWorkspaces`] if a name is not enough.
+pub async fn find(storage: &dyn Storage, name: Option<&str>) -> Result<WorkspaceId, OperatorError> {
+    let mut found = list(storage).await?;
+    found.retain(|record| match name {
+        None => record.is_default,
+        Some(name) => record.name == name || name.parse() == Ok(record.workspace),
+    });
+    let name = || name.unwrap_or("default").to_owned();
+    match found.as_slice() {
+        [] => Err(OperatorError::NoWorkspace(name())),
+        [one] => Ok(one.workspace),
+        _ => Err(OperatorError::ManyWorkspaces(name())),
+    }
+}
+
+/// Everybody of a workspace.
+///
+/// # Errors
+///
+/// [`OperatorError`].
+pub async fn members(
+    storage: &dyn Storage,
+    workspace: WorkspaceId,
+) -> Result<Vec<WorkspaceMember>, OperatorError> {
+    let mut all: Vec<WorkspaceMember> = Vec::new();
+    loop {
+        let after = all.last().map(|member| member.account);
+        let page = storage.workspace_members(workspace, after, PAGE_MAX).await?;
+        all.extend(page.members.into_vec());
+        if !page.more {
+            return Ok(all);
+        }
+    }
+}
+
+/// The invitations to a workspace that can still be used.
+///
+/// # Errors
+///
+/// [`OperatorError`].
+pub async fn invitations(
+    storage: &dyn Storage,
+    workspace: WorkspaceId,
+) -> Result<Vec<Invitation>, OperatorError> {
+    let (mut all, now): (Vec<Invitation>, _) = (Vec::new(), SystemClock.now());
+    loop {
+        let after = all.last().map(|invitation| invitation.invitation);
+        let page = storage.invitations(workspace, after, PAGE_MAX, now).await?;
+        all.extend(page.invitations.into_vec());
+        if !page.more {
+            return Ok(all);
+        }
+    }
+}
+
 /// Issues an invitation to a workspace, with any role: this is how its first owner comes in.
 ///
 /// # Errors
 ///
-/// [`OperatorError::Storage`] for a workspace there is not.
+/// [`OperatorError::Refused`] for uses or a time beyond their limits; [`OperatorError::Storage`] for
+/// a workspace there is not.
 pub async fn invite(
     storage: &dyn Storage,
     workspace: WorkspaceId,
@@ -70,6 +131,7 @@ pub async fn invite(
         expires_at: now.after(good_for),
         issued_by: None,
     };
+    invitations::check(uses, invitation.expires_at, now)?;
     let issued = invitations::keep(storage, workspace, invitation, now).await?;
     let words = format!("{role:?}, {uses} uses, workspace {workspace}");
     let done = Note::done(AuditEvent::InvitationIssued).to_subject(issued.invitation);

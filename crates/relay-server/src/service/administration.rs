@@ -5,6 +5,7 @@
 //! roles, are other verbs. Neither can read a message, add a device or change a key: clients would
 //! refuse that.
 
+use chat_core::api::workspaces::{AccountState, WorkspaceRole};
 use chat_core::device::AccountDevices;
 use chat_core::id::{AccountId, DeviceId, WorkspaceId};
 use chat_core::reject::{Reject, RejectCode};
@@ -26,6 +27,10 @@ pub struct AccountReport {
     pub username: String,
     /// Its workspace.
     pub workspace: WorkspaceId,
+    /// What it is there.
+    pub role: WorkspaceRole,
+    /// Whether it may act.
+    pub state: AccountState,
     /// The number of its device list.
     pub device_list: u32,
     /// Its devices, removed ones left out.
@@ -33,7 +38,7 @@ pub struct AccountReport {
 }
 
 /// A device, as an operator sees it.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct DeviceReport {
     /// Which.
     pub device: DeviceId,
@@ -41,30 +46,61 @@ pub struct DeviceReport {
     pub created_at: Timestamp,
     /// One-time prekeys that it has left here.
     pub prekeys: u32,
+    /// Its log-ins that last, the most recently used first.
+    pub sessions: Vec<SessionReport>,
 }
 
-/// Looks an account up by its name.
+/// A log-in that lasts, as an operator sees it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SessionReport {
+    /// Since when.
+    pub begun_at: Timestamp,
+    /// When its tokens were last renewed: at most 15 minutes before it was last used.
+    pub used_at: Timestamp,
+}
+
+/// Finds an account by its name.
 ///
 /// # Errors
 ///
 /// [`RejectCode::NotFound`].
-pub async fn account(storage: &dyn Storage, username: &str) -> Result<AccountReport, Reject> {
+pub async fn find(storage: &dyn Storage, username: &str) -> Result<AccountId, Reject> {
     let found = storage.login_record(username).await?.ok_or(RejectCode::NotFound)?;
-    let own = storage.account(found.account).await?.ok_or(RejectCode::NotFound)?;
-    let listed = devices(storage, found.account).await?;
+    Ok(found.account)
+}
+
+/// Tells what there is of an account.
+///
+/// # Errors
+///
+/// [`RejectCode::NotFound`].
+pub async fn account(storage: &dyn Storage, account: AccountId) -> Result<AccountReport, Reject> {
+    let own = storage.account(account).await?.ok_or(RejectCode::NotFound)?;
+    let standing = storage.standing(account).await?.ok_or(RejectCode::NotFound)?;
+    let listed = devices(storage, account).await?;
+    let sessions = storage.sessions(account).await?;
     let mut devices = Vec::new();
     for certificate in listed.active() {
-        let count = storage.prekey_count(certificate.address).await?;
+        let device = certificate.address.device;
+        let of_device = sessions.iter().filter(|session| session.device == device);
         devices.push(DeviceReport {
-            device: certificate.address.device,
+            device,
             created_at: certificate.created_at,
-            prekeys: count.remaining,
+            prekeys: storage.prekey_count(certificate.address).await?.remaining,
+            sessions: of_device
+                .map(|session| SessionReport {
+                    begun_at: session.begun_at,
+                    used_at: session.used_at,
+                })
+                .collect(),
         });
     }
     Ok(AccountReport {
         account: own.account,
         username: own.username,
         workspace: own.workspace,
+        role: standing.role,
+        state: standing.state,
         device_list: listed.number(),
         devices,
     })
@@ -80,12 +116,11 @@ pub async fn account(storage: &dyn Storage, username: &str) -> Result<AccountRep
 /// [`RejectCode::NotFound`] for an account or a device there is not.
 pub async fn end_sessions(
     storage: &dyn Storage,
-    username: &str,
+    account: AccountId,
     device: Option<DeviceId>,
     now: Timestamp,
 ) -> Result<usize, Reject> {
-    let found = storage.login_record(username).await?.ok_or(RejectCode::NotFound)?;
-    let listed = devices(storage, found.account).await?;
+    let listed = devices(storage, account).await?;
     let ended: Vec<_> = listed
         .active()
         .map(|certificate| certificate.address)

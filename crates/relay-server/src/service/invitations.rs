@@ -35,12 +35,7 @@ pub async fn issue(
             .saying("Admins invite guests and members; owners invite anybody."));
     }
     let now = services.now();
-    let good = new.expires_at > now && new.expires_at <= now.after(GOOD_FOR_MAX);
-    if !(1..=INVITATION_USES_MAX).contains(&new.uses) || !good {
-        return Err(Reject::from(RejectCode::Malformed).saying(
-            "An invitation is good for 1 to 10000 people and for at most a year from now.",
-        ));
-    }
+    check(new.uses, new.expires_at, now)?;
     let invitation = Invitation {
         invitation: InvitationId::random(&mut rand::rng()),
         role: new.role,
@@ -53,6 +48,16 @@ pub async fn issue(
     let words = format!("{:?}, {} uses", new.role, new.uses);
     services.audit.note(note.to_subject(issued.invitation).saying(words));
     Ok(issued)
+}
+
+/// Checks that an invitation is good for somebody, and not for ever.
+pub(crate) fn check(uses: u32, expires_at: Timestamp, now: Timestamp) -> Result<(), Reject> {
+    let good = expires_at > now && expires_at <= now.after(GOOD_FOR_MAX);
+    if (1..=INVITATION_USES_MAX).contains(&uses) && good {
+        return Ok(());
+    }
+    Err(Reject::from(RejectCode::Malformed)
+        .saying("An invitation is good for 1 to 10000 people and for at most a year from now."))
 }
 
 /// Draws a token and keeps the invitation under its hash.

@@ -14,11 +14,12 @@ use chat_core::api::workspaces::{
 use chat_core::codec::Digest;
 use chat_core::id::{AccountId, ConversationId, DeviceId, InvitationId, WorkspaceId};
 use chat_core::time::Timestamp;
+use serde::Serialize;
 
 use super::{FamilyId, StorageError};
 
 /// A workspace, as its operator lists it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct WorkspaceRecord {
     /// Which.
     pub workspace: WorkspaceId,

@@ -76,18 +76,13 @@ async fn an_operator_looks_at_an_account_and_ends_its_sessions() {
     let relay = TestRelay::start().await;
     let alice = Person::register(&relay, "alice").await;
     let device = alice.device.address.device.to_string();
-    let admin = async |words: &[&str]| {
-        let mut program = program();
-        let output = program.arg("admin").args(words).arg("--data").arg(relay.folder());
-        let output = output.output().await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8(said).unwrap())
-    };
+    let admin = async |words: &[&str]| admin(&relay, words).await;
 
     let (_, stats) = admin(&["stats"]).await;
     assert!(stats.contains("\"accounts\": 1") && stats.contains("\"sessions\": 1"), "{stats}");
     let (_, found) = admin(&["user", "Alice"]).await;
     assert!(found.contains(&device) && found.contains("\"username\": \"alice\""), "{found}");
+    assert!(found.contains("\"role\": \"member\"") && found.contains("\"used_at\""), "{found}");
     assert!(alice.get::<OwnAccount>("/v1/account").await.is_ok());
     let (is_done, said) = admin(&["end-sessions", "alice", "--device", &device]).await;
     assert!(is_done, "{said}");
@@ -98,6 +93,78 @@ async fn an_operator_looks_at_an_account_and_ends_its_sessions() {
     let (_, limits) = admin(&["limits"]).await;
     assert!(limits.contains("messages_a_minute = 60"), "{limits}");
     relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_operator_brings_people_in_and_decides_about_them() {
+    let relay = TestRelay::start().await;
+    let alice = Person::register(&relay, "alice").await;
+    let admin = async |words: &[&str]| {
+        let (is_done, said) = admin(&relay, words).await;
+        assert!(is_done, "{words:?}: {said}");
+        said
+    };
+
+    let made = admin(&["create-workspace", "Harbour"]).await;
+    let olga =
+        Person::invited(&Rest::at(&relay), "olga", made.lines().last().unwrap()).await.unwrap();
+    let invited = admin(&["invite", "--workspace", "Harbour", "--role", "guest"]).await;
+    let listed = admin(&["invitations", "--workspace", "Harbour"]).await;
+    let id = invited.split([' ', ';']).find(|word| word.len() == 36).unwrap();
+    admin(&["revoke-invitation", id, "--workspace", "Harbour"]).await;
+    let too_late = Person::invited(&Rest::at(&relay), "gus", invited.lines().last().unwrap()).await;
+
+    assert!(listed.contains(id) && listed.contains("\"role\": \"guest\""), "{listed}");
+    assert_eq!(too_late.err().unwrap().code, RejectCode::InvitationInvalid);
+    let all = admin(&["workspaces"]).await;
+    assert!(all.contains("\"name\": \"Harbour\"") && all.contains("\"default\""), "{all}");
+    let members = admin(&["members", "--workspace", "Harbour"]).await;
+    assert!(members.contains("\"olga\"") && members.contains("\"owner\""), "{members}");
+    assert!(!members.contains("\"alice\""), "{members}");
+    admin(&["set-role", "alice", "--role", "admin"]).await;
+    assert!(admin(&["user", "alice"]).await.contains("\"role\": \"admin\""));
+    admin(&["suspend", "alice"]).await;
+    let refused = alice.get::<OwnAccount>("/v1/account").await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::AccountSuspended);
+    admin(&["reinstate", "alice"]).await;
+    admin(&["delete-user", "alice", "--for-good"]).await;
+    assert!(olga.get::<OwnAccount>("/v1/account").await.is_ok());
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_operator_is_told_what_cannot_be_done() {
+    let relay = TestRelay::start().await;
+    let _alice = Person::register(&relay, "alice").await;
+    for words in [["create-workspace", "Twice"]; 2] {
+        assert!(admin(&relay, &words).await.0);
+    }
+
+    for (words, named) in [
+        (vec!["invite", "--workspace", "Nowhere"], "there is no workspace `Nowhere`"),
+        (vec!["members", "--workspace", "Twice"], "several workspaces are called `Twice`"),
+        (vec!["invite", "--uses", "0"], "1 to 10000 people"),
+        (vec!["invite", "--days", "367"], "at most a year"),
+        (vec!["invite", "--role", "king"], "guest, member, admin or owner"),
+        (vec!["create-workspace", " "], "1 to 64 bytes"),
+        (vec!["suspend", "nobody"], "no such thing"),
+        (vec!["delete-user", "alice"], "--for-good"),
+    ] {
+        let (is_done, said) = admin(&relay, &words).await;
+
+        assert!(!is_done && said.contains(named), "{words:?}: {said}");
+    }
+    assert!(admin(&relay, &["user", "alice"]).await.1.contains("\"active\""));
+    relay.stop().await;
+}
+
+/// What `relay-server admin` says, beside the relay that runs, and whether it succeeds.
+async fn admin(relay: &TestRelay, words: &[&str]) -> (bool, String) {
+    let mut program = program();
+    let output = program.arg("admin").args(words).arg("--data").arg(relay.folder());
+    let output = output.output().await.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
 }
 
 #[tokio::test]
