@@ -54,4 +54,6 @@ mod guide {
     mod trust {}
     #[doc = include_str!("../../docs/guide/vanishing.md")]
     mod vanishing {}
+    #[doc = include_str!("../../docs/guide/workspaces.md")]
+    mod workspaces {}
 }

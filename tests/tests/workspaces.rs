@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chat_core::api::workspaces::AccountState;
 
-use chat_sdk::{ConnectionState, Event, Joining, Kind, Policy, Status, WorkspaceRole};
+use chat_sdk::{ConnectionState, Event, Joining, Kind, Policy, Role, Status, WorkspaceRole};
 use chat_tests::on_both_stands;
 use chat_tests::stand::{Nodes as _, Stand};
 use relay_server::operator::workspaces as operator;
@@ -21,6 +22,9 @@ on_both_stands! {
     an_invitation_leads_into_its_workspace_and_nothing_crosses,
     who_is_suspended_is_cut_off_on_every_node_and_comes_back,
     who_deletes_their_account_is_gone_for_the_others,
+    what_was_written_before_one_knew_reaches_whoever_is_left,
+    whoever_decided_alone_leaves_somebody_who_decides,
+    what_an_admin_leaves_whom_others_removed_goes_on_without_one,
     whoever_joins_a_channel_hears_what_is_said_from_then_on,
     two_who_open_a_document_at_once_are_in_one_conversation,
     who_logs_out_everywhere_comes_back_by_password_only,
@@ -124,6 +128,88 @@ async fn who_deletes_their_account_is_gone_for_the_others(relay: &Stand) {
     let again = crate::people::builder(relay.node(0).url(), &crate::people::clock());
     let refused = again.password_hardening(CHEAP).in_memory().login("bob", PASSWORD).await;
     assert_eq!(refused.unwrap_err().kind(), Kind::WrongPassword);
+}
+
+async fn what_was_written_before_one_knew_reaches_whoever_is_left(relay: &Stand) {
+    let [mut alice, bob, mut carol] = people(relay, ["alice", "bob", "carol"]).await;
+    // Alice has no session with Bob yet, and has one with Carol.
+    let group = alice.client.create_group("Trip", &["bob", "carol"]).await.unwrap();
+    let channel = alice.client.create_channel("News", &["bob", "carol"], Policy::CHANNEL).await;
+    let channel = channel.unwrap();
+    alice.client.direct("carol").await.unwrap().send("soon").await.unwrap();
+    carol.message().await;
+    let direct = alice.client.direct("bob").await.unwrap();
+    alice.client.go_offline().await.unwrap();
+    within(bob.client.delete_account()).await.unwrap();
+
+    let in_group = group.send("who comes?").await.unwrap();
+    let in_channel = channel.send("we go").await.unwrap();
+    let alone = direct.send("and you?").await.unwrap();
+    alice.client.go_online().await.unwrap();
+
+    let mut heard = carol.hears::<2>().await;
+    heard.sort();
+    assert_eq!(heard, ["we go", "who comes?"]);
+    let mut ends = BTreeMap::new();
+    while ![in_group, in_channel, alone].iter().all(|message| ends.contains_key(message)) {
+        let (message, status) = alice
+            .wait_for(|event| match event {
+                Event::Status { message, status, .. } => Some((*message, *status)),
+                _ => None,
+            })
+            .await;
+        if matches!(status, Status::Delivered | Status::Failed) {
+            ends.insert(message, status);
+        }
+    }
+    // Nobody waits for a word of whoever is gone.
+    assert_eq!((ends[&in_group], ends[&in_channel]), (Status::Delivered, Status::Delivered));
+    assert_eq!(ends[&alone], Status::Failed);
+    assert_eq!(direct.send("hello?").await.unwrap_err().kind(), Kind::NoDevices);
+    assert_eq!((alice.warnings, carol.warnings), (vec![], vec![]));
+}
+
+async fn whoever_decided_alone_leaves_somebody_who_decides(relay: &Stand) {
+    let [alice, mut bob, mut carol, _dora] = people(relay, ["alice", "bob", "carol", "dora"]).await;
+    let group = alice.client.create_group("Trip", &["carol"]).await.unwrap();
+    group.add("bob").await.unwrap();
+    group.send("welcome").await.unwrap();
+    bob.message().await;
+    carol.message().await;
+
+    within(alice.client.delete_account()).await.unwrap();
+    carol.wait_for(|event| matches!(event, Event::AccountDeleted { .. }).then_some(())).await;
+
+    let at_carol = carol.only_conversation().await;
+    let refused = bob.only_conversation().await.add("dora").await.unwrap_err().kind();
+    let mut roles: Vec<_> = at_carol.members().await.unwrap();
+    roles.sort_by(|a, b| a.contact.username.cmp(&b.contact.username));
+    let roles: Vec<_> = roles.iter().map(|one| (one.role, one.is_deleted)).collect();
+    assert_eq!(roles, [(Role::Admin, true), (Role::Member, false), (Role::Admin, false)]);
+    assert_eq!(refused, Kind::Forbidden);
+    at_carol.remove("alice").await.unwrap();
+    at_carol.add("dora").await.unwrap();
+    assert_eq!(at_carol.members().await.unwrap().len(), 3);
+}
+
+async fn what_an_admin_leaves_whom_others_removed_goes_on_without_one(relay: &Stand) {
+    let [owner, alice, mut bob] = people(relay, ["owner", "alice", "bob"]).await;
+    operator::set_role(storage(relay), owner.client.account(), WorkspaceRole::Owner).await.unwrap();
+    let group = alice.client.create_group("Trip", &["bob", "owner"]).await.unwrap();
+    group.send("welcome").await.unwrap();
+    bob.message().await;
+
+    owner.client.remove_from_workspace(alice.client.account()).await.unwrap();
+    bob.wait_for(|event| matches!(event, Event::AccountDeleted { .. }).then_some(())).await;
+
+    let at_bob = bob.only_conversation().await;
+    assert_eq!(at_bob.remove("alice").await.unwrap_err().kind(), Kind::Forbidden);
+    at_bob.send("we two are left").await.unwrap();
+    let mut owner = owner;
+    assert_eq!(owner.hears().await, ["welcome", "we two are left"]);
+    at_bob.leave().await.unwrap();
+    let alone = owner.client.delete_account().await.unwrap_err();
+    assert_eq!(alone.kind(), Kind::LastOwner);
 }
 
 async fn whoever_joins_a_channel_hears_what_is_said_from_then_on(relay: &Stand) {

@@ -131,7 +131,8 @@ impl Conversation {
     /// # Errors
     ///
     /// [`Kind::NotAMember`], [`Kind::Forbidden`] where the rules let only admins post,
-    /// [`Kind::TooLarge`], [`Kind::StoreFull`].
+    /// [`Kind::TooLarge`], [`Kind::StoreFull`], [`Kind::NoDevices`] if the only other one has deleted
+    /// their account.
     pub async fn send(&self, text: impl Into<String>) -> Result<MessageId> {
         self.send_with(Draft::text(text)).await
     }

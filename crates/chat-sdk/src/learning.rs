@@ -3,11 +3,13 @@
 //! What is believed, and what is not, is decided in [`crate::devices`]; this tells people.
 
 use chat_core::id::AccountId;
+use rusqlite::Transaction;
 
 use crate::devices::{self, Learned};
 use crate::error::{Kind, Result};
 use crate::event::{Event, Warning};
 use crate::hub::Hub;
+use crate::store::messages;
 use crate::workspaces::is_deleted;
 
 /// Asks the relay for an account's devices; what does not hold is warned of.
@@ -30,6 +32,7 @@ pub(crate) async fn learn(hub: &Hub, account: AccountId) -> Result<()> {
         Ok(Learned::Known(_)) => {
             if !was_deleted && is_deleted(&hub.context, account).await? {
                 hub.emit(Event::AccountDeleted { account });
+                wait_no_longer(hub).await?;
             }
         }
         Ok(Learned::IdentityChanged { first_time: false }) => {}
@@ -39,6 +42,24 @@ pub(crate) async fn learn(hub: &Hub, account: AccountId) -> Result<()> {
         Ok(Learned::Refused(_)) => hub.warn(Warning::DeviceListForged { account }),
         Err(error) if error.kind() == Kind::NotFound => {}
         Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// What waited for a word of somebody who is gone gets further without it.
+async fn wait_no_longer(hub: &Hub) -> Result<()> {
+    let (ours, now) = (hub.context.own.account(), hub.now());
+    let raise = move |tx: &Transaction<'_>| {
+        let mut raised = Vec::new();
+        for conversation in messages::conversations_awaiting_receipts(tx)? {
+            for (message, status) in messages::raise(tx, conversation, ours, now)? {
+                raised.push(Event::Status { conversation, message, status });
+            }
+        }
+        Ok(raised)
+    };
+    for event in hub.context.store.write(raise).await? {
+        hub.emit(event);
     }
     Ok(())
 }

@@ -85,6 +85,7 @@ mod engine;
 pub mod error;
 pub mod event;
 mod expiry;
+mod heirs;
 mod hub;
 pub mod keyring;
 mod learning;

@@ -25,6 +25,7 @@ use crate::content::Content;
 use crate::context::Own;
 use crate::error::{Kind, Result, retry_after};
 use crate::message::{Compression, Draft, Message, Status};
+use crate::recipients;
 use crate::store::conversations::{self, Standing};
 use crate::store::history::{self, Gap};
 use crate::store::messages::{self, Links, MessageRow};
@@ -47,7 +48,8 @@ pub(crate) type Progress = Vec<(MessageId, Status)>;
 ///
 /// # Errors
 ///
-/// [`Kind::NotAMember`], [`Kind::Forbidden`], [`Kind::TooLarge`], [`Kind::ArgumentInvalid`].
+/// [`Kind::NotAMember`], [`Kind::Forbidden`], [`Kind::TooLarge`], [`Kind::ArgumentInvalid`];
+/// [`Kind::NoDevices`] in a direct conversation whose other one is gone.
 pub(crate) fn queue(
     tx: &Transaction<'_>,
     own: &Own,
@@ -79,6 +81,9 @@ pub(crate) fn place(
     let role = membership.role(own.account()).ok_or(Kind::NotAMember)?;
     if row.standing == Standing::Former {
         return Err(Kind::NotAMember.into());
+    }
+    if recipients::is_alone(tx, own, membership)? {
+        return Err(Kind::NoDevices.into());
     }
     let is_forged =
         matches!(&draft.content, Content::Unknown { kind, .. } if Content::is_ours(kind));

@@ -15,7 +15,7 @@ use chat_core::device::{AccountDevices, DeviceCertificate};
 use chat_core::envelope::{EnvelopeKeys, WrapScheme};
 use chat_core::id::{AccountId, DeviceAddress};
 use chat_core::key::IdentityKey;
-use chat_core::membership::Membership;
+use chat_core::membership::{ConversationKind, Membership};
 use chat_core::prekey::VerifiedBundle;
 use chat_core::signed::{Unverified, Verified};
 use chat_core::time::Timestamp;
@@ -86,6 +86,15 @@ pub(crate) fn of(
         scheme => Recipients::Accounts(scheme, by_account(tx, own, &lists)?),
     };
     Ok(Ok(Audience { recipients, sender_list }))
+}
+
+/// Whether the other one of a direct conversation is gone: what is said there nobody reads.
+pub(crate) fn is_alone(tx: &Transaction<'_>, own: &Own, membership: &Membership) -> Result<bool> {
+    if membership.kind() != ConversationKind::Direct {
+        return Ok(false);
+    }
+    let other = membership.members().find(|member| member.account != own.account());
+    other.map_or(Ok(false), |other| devices::is_deleted(tx, other.account))
 }
 
 fn by_device(own: &Own, lists: &[AccountDevices]) -> Vec<DeviceRecipient> {

@@ -117,6 +117,9 @@ fn seal_message(
         Ok(audience) => audience,
         Err(unknown) => return Ok(Step::Lists(unknown).into()),
     };
+    if recipients::is_alone(tx, own, &row.membership)? {
+        return Err(Kind::NoDevices.into());
+    }
     let way = match way(tx, own, &row.membership, recipients, sender_list, bundles, now, rng)? {
         Ok(way) => way,
         Err(step) => return Ok(step),

@@ -54,6 +54,7 @@ pub(crate) async fn prepare(hub: &Hub, conversation: ConversationId) -> Result<S
 
 async fn attempt(hub: &Hub, conversation: ConversationId) -> Result<Step> {
     let mut bundles = Bundles::new();
+    let mut asked_again = BTreeSet::new();
     let mut rounds = 0;
     loop {
         let (own, now, mut rng) = (hub.context.own.clone(), hub.now(), hub.context.rng());
@@ -70,7 +71,16 @@ async fn attempt(hub: &Hub, conversation: ConversationId) -> Result<Step> {
         }
         match step {
             Step::Lists(accounts) => fetch_lists(hub, accounts).await?,
-            Step::Bundles(missing) => fetch_bundles(hub, missing, &mut bundles).await?,
+            Step::Bundles(missing) => {
+                let without = fetch_bundles(hub, missing, &mut bundles).await?;
+                // Perhaps the device was removed, or the account is gone, and nobody told us.
+                let news: BTreeSet<_> = without.difference(&asked_again).copied().collect();
+                if !without.is_empty() && news.is_empty() {
+                    return Err(Kind::Unavailable.into());
+                }
+                fetch_lists(hub, news).await?;
+                asked_again.extend(without);
+            }
             Step::Refused(id, kind) => {
                 rounds = 0;
                 refuse(hub, conversation, id, kind).await?;
@@ -99,12 +109,12 @@ async fn refuse_oldest(hub: &Hub, conversation: ConversationId, kind: Kind) -> R
     }
 }
 
+/// Fetches bundles; gives the accounts of devices that the relay has none for.
 async fn fetch_bundles(
     hub: &Hub,
     missing: Vec<DeviceAddress>,
     bundles: &mut Bundles,
-) -> Result<()> {
-    let before = bundles.len();
+) -> Result<BTreeSet<AccountId>> {
     for some in missing.chunks(BUNDLES_A_REQUEST_MAX) {
         for bundle in hub.context.relay.fetch_bundles(some.to_vec()).await? {
             let address = bundle.address;
@@ -117,7 +127,8 @@ async fn fetch_bundles(
             }
         }
     }
-    if bundles.len() == before { Err(Kind::Unavailable.into()) } else { Ok(()) }
+    let without = missing.iter().filter(|device| !bundles.contains_key(device));
+    Ok(without.map(|device| device.account).collect())
 }
 
 async fn refuse(

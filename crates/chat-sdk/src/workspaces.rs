@@ -22,6 +22,7 @@ use crate::context::Context;
 use crate::conversation::Conversation;
 use crate::devices;
 use crate::error::{Kind, Result};
+use crate::heirs;
 use crate::hub::Hub;
 use crate::membership::{self, Beginning};
 use crate::message::Contact;
@@ -296,11 +297,18 @@ impl Client {
     /// Deletes the account for good, erases the store and ends the client. Others keep what was said
     /// to them, unless a conversation's rules say otherwise, and see that the account is gone.
     ///
+    /// Where it is the last admin, whoever has been a member the longest becomes one first; to leave
+    /// it to somebody else, give them the role before.
+    ///
     /// # Errors
     ///
     /// [`Kind::LastOwner`]; [`Kind::RelayUnreachable`] if the relay cannot be told: then nothing is
     /// erased, and it may be asked again.
     pub async fn delete_account(&self) -> Result<()> {
+        match heirs::name_all(&self.hub).await {
+            Err(error) if error.kind() == Kind::DeviceRemoved => {}
+            outcome => outcome?,
+        }
         match delete(&self.hub.context).await {
             Ok(()) => {}
             // The relay has done it before, and its answer was lost.

@@ -20,7 +20,8 @@ pub struct Reached {
 
 impl Conversation {
     /// How far a message of this account got with each who is a member now and was when it was
-    /// sent, in the order of their ids. By signed receipts: the relay can delay them, not make them.
+    /// sent, in the order of their ids; accounts that were deleted are left out. By signed receipts: the
+    /// relay can delay them, not make them.
     ///
     /// # Errors
     ///
@@ -35,7 +36,8 @@ impl Conversation {
             let named = row.named_index.unwrap_or(membership.index());
             let mut reached = Vec::new();
             for member in membership.members().filter(|member| member.account != ours) {
-                if !conversations::was_member(tx, id, member.account, named)? {
+                let was_there = conversations::was_member(tx, id, member.account, named)?;
+                if !was_there || devices::is_deleted(tx, member.account)? {
                     continue;
                 }
                 let status = status_with(tx, &row, member.account)?;

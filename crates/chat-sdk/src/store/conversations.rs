@@ -276,6 +276,20 @@ pub fn part(
     Ok(())
 }
 
+/// Who is a member, those first who have been one the longest.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub fn by_seniority(tx: &Transaction<'_>, id: ConversationId) -> Result<Vec<AccountId>> {
+    let mut statement = tx.prepare_cached(
+        "SELECT account FROM members WHERE conversation = ?1 AND until IS NULL
+         ORDER BY since, account",
+    )?;
+    let rows = statement.query_map([id.as_bytes()], |row| blob(row, "account"))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Tells whether somebody was a member after the log's entry at `index`.
 ///
 /// # Errors

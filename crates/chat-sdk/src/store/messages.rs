@@ -280,7 +280,8 @@ pub fn see(
 /// Raises our messages of a conversation to what the receipts say; gives those that got further.
 ///
 /// A message is delivered, or seen, when every other account that was a member when it was sealed,
-/// and still is, has said so on some device. Timers that wait for that begin at `at`.
+/// and still is, has said so on some device. Accounts that were deleted say nothing any more, and
+/// nobody waits for them. Timers that wait for that begin at `at`.
 ///
 /// # Errors
 ///
@@ -314,11 +315,13 @@ fn raise_to(
             AND EXISTS (
                 SELECT 1 FROM members
                 WHERE members.conversation = ?1 AND account <> ?2 AND until IS NULL
-                    AND since <= ifnull(messages.named_index, 0))
+                    AND since <= ifnull(messages.named_index, 0)
+                    AND account NOT IN (SELECT account FROM peers WHERE deleted_at IS NOT NULL))
             AND NOT EXISTS (
                 SELECT 1 FROM members
                 WHERE members.conversation = ?1 AND account <> ?2 AND until IS NULL
                     AND since <= ifnull(messages.named_index, 0)
+                    AND account NOT IN (SELECT account FROM peers WHERE deleted_at IS NOT NULL)
                     AND NOT EXISTS (
                         SELECT 1 FROM receipts
                         WHERE receipts.conversation = ?1 AND receipts.account = members.account
