@@ -1,8 +1,8 @@
 //! What goes when an account is deleted, and what stays.
 //!
 //! ```text
-//!  goes    password record, keyring, backup, prekeys, sessions, cursors, receipts, push targets,
-//!          when it was last there, the name (after a time)
+//!  goes    password record, recovery key, keyring, backup, prekeys, sessions, cursors, receipts,
+//!          push targets, when it was last there, the name (after a time)
 //!  ends    blobs (nothing names them any more), devices (removed), stays (as if it had left),
 //!          messages where a policy says so (due)
 //!  stays   identity key, device list, envelope keys: public, and what its signatures are checked by
@@ -23,7 +23,7 @@ use super::{Connection, StorageError, blobs, conversations, receipts, workspaces
 use crate::storage::{AccountErased, Standing};
 
 /// What is taken from a deleted account in one statement each; `$1` is the account.
-const TAKEN: [&str; 10] = [
+const TAKEN: [&str; 11] = [
     "DELETE FROM refresh_tokens WHERE family IN \
          (SELECT id FROM refresh_families WHERE account = $1)",
     "DELETE FROM refresh_families WHERE account = $1",
@@ -35,6 +35,7 @@ const TAKEN: [&str; 10] = [
     "DELETE FROM push_targets WHERE account = $1",
     "DELETE FROM push_queue WHERE account = $1",
     "DELETE FROM last_seen WHERE account = $1",
+    "DELETE FROM recovery_keys WHERE account = $1",
 ];
 
 pub(super) async fn delete(
