@@ -216,22 +216,9 @@ async fn another_blob_or_a_part_of_it_is_not_believed(relay: &Stand) {
     // The relay serves the other blob, of the same length and by the same person.
     let (wanted, other) = (blob(&first), blob(&second));
     // Bob's second device gets it as it lies at the relay.
-    let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let kept = Arc::clone(&heard);
-    line.meddle(move |request| {
-        if let Method::GetPart { .. } = request.method {
-            kept.lock().unwrap().push(request.token.clone().unwrap());
-        }
-        None
-    });
-    fetched(&bobs, &second).await.unwrap();
-    let token = heard.lock().unwrap().pop().unwrap();
-    let request = Request {
-        method: Method::Get,
-        path: format!("/v1/blobs/{other}"),
-        body: None,
-        token: Some(token),
-    };
+    let token = line.token_of(&bobs).await;
+    let request =
+        Request { method: Method::Get, path: format!("/v1/blobs/{other}"), body: None, token };
     let real = line.request(request).await.unwrap().body;
     line.meddle(move |request| {
         let Method::GetPart { first, last } = request.method else { return None };

@@ -33,6 +33,7 @@ mod presence;
 mod process;
 mod profile;
 mod recovery;
+mod removal;
 mod restoring;
 mod retention;
 mod scheduled;

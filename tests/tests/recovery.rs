@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chat_crypto::recovery::RecoveryPhrase;
 use chat_sdk::credentials::ROTATE_AFTER;
-use chat_sdk::{Client, ConnectionState, Event, Registered};
+use chat_sdk::{Client, ConnectionState, Event, Policy, Registered};
 use chat_tests::on_both_stands;
 use chat_tests::stand::{Nodes as _, Stand};
 
@@ -19,6 +19,7 @@ on_both_stands! {
     another_phrase_opens_and_the_old_one_does_not,
     a_device_that_does_not_have_the_new_lock_asks_for_the_password,
     rotated_keys_reach_the_other_devices,
+    what_is_sealed_for_rotated_keys_is_read_by_a_device_that_was_not_told,
     keys_are_rotated_after_ninety_days,
 }
 
@@ -109,6 +110,20 @@ async fn rotated_keys_reach_the_other_devices(relay: &Stand) {
 
     assert_eq!(epochs, [2, 3, 4]);
     assert_eq!(late.rotate_keys().await.unwrap(), 5);
+}
+
+async fn what_is_sealed_for_rotated_keys_is_read_by_a_device_that_was_not_told(relay: &Stand) {
+    let phone = registered(relay, "alice").await.client;
+    let mut laptop = another_device(relay, "alice").await;
+
+    phone.rotate_keys().await.unwrap();
+    let [carol] = people(relay, ["carol"]).await;
+    let rules = Policy::CHANNEL;
+    let channel = carol.client.create_channel("News", &["alice"], rules).await.unwrap();
+    channel.send("for the new keys").await.unwrap();
+
+    assert_eq!(laptop.hears().await, ["for the new keys"]);
+    assert_eq!(laptop.warnings, []);
 }
 
 async fn keys_are_rotated_after_ninety_days(relay: &Stand) {

@@ -1,4 +1,5 @@
-//! Backup of history to a file, and back: what a new device gets its old messages from.
+//! Backup of history, to a file or to the relay, and back: what a new device gets its old messages
+//! from.
 //!
 //! ```text
 //!  store ─▶ records ─▶ segments, half a megabyte each ─▶ head        oldest first
@@ -6,13 +7,16 @@
 //!  store ◀─ what is not here yet ◀─ segments ◀─────────────┘         newest first
 //! ```
 //!
-//! Everything in the file is sealed under the account's backup key: only the account's devices open
-//! it, and a changed, shortened or mixed file is noticed. Messages with a timer are left out, since
+//! Everything in it is sealed under the account's backup key: only the account's devices open
+//! it, and what was changed, shortened or mixed is noticed. Messages with a timer are left out, since
 //! nothing can be made to vanish from a file. Memory stays at a segment, whatever the length of the
 //! history.
 //!
 //! Normative: `docs/protocol/backup.md`, the file in its §9.
 
+mod at_relay;
+
+use std::collections::BTreeMap;
 use std::io::SeekFrom;
 use std::sync::Arc;
 
@@ -29,10 +33,12 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeek, AsyncSeekExt as _, AsyncWrite};
 use tokio::sync::watch;
 
+pub(crate) use self::at_relay::seal_anew;
 use crate::client::Client;
 use crate::content::Content;
 use crate::error::{Error, Kind, Result};
 use crate::event::Event;
+use crate::hub::Hub;
 use crate::store::backups;
 use crate::store::messages::{Links, MessageRow};
 
@@ -43,12 +49,12 @@ const SEALED_BYTES_MAX: u32 = 640 * 1024;
 /// How many messages are read from the store at once.
 const PAGE: u32 = 200;
 
-/// How far a backup or a restoration is, in messages.
+/// How far a backup is, in messages, or a restoration, in segments of half a megabyte.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct BackupProgress {
-    /// How many were written, or looked at.
+    /// How many were written, or put back.
     pub done: u64,
-    /// How many there are to write; of a restoration, in how many segments they lie.
+    /// How many there are.
     pub total: u64,
 }
 
@@ -169,7 +175,9 @@ impl Client {
     }
 
     /// Puts the history that [`Self::export_history`] wrote back, the newest first; what is here
-    /// already, or was here and vanished, stays as it is. May be repeated.
+    /// already, or was here and vanished, stays as it is. May be repeated. What was said in a
+    /// conversation that is not known here is passed over: a device that is new calls
+    /// [`Client::sync`] first.
     ///
     /// To drop this leaves what was put back so far.
     ///
@@ -189,48 +197,56 @@ impl Client {
             BackupHead::open(&read_at(source, *head).await?, &keyring, None).map_err(refused)?;
         let mut reader = head.reader();
         let mut restored = Restored::default();
-        let total = segments.len() as u64;
+        let mut told = BackupProgress { done: 0, total: segments.len() as u64 };
         while let Some(number) = reader.wanted() {
             let place = number.checked_sub(1).and_then(|it| usize::try_from(it).ok());
             let place = place.and_then(|it| segments.get(it)).ok_or_else(damaged)?;
             let sealed = read_at(source, *place).await?;
             let segment = reader.open(&sealed, &keyring).map_err(refused)?;
-            self.restore(&segment, &mut restored).await?;
-            let done = restored.messages + restored.passed_over;
-            progress.send_replace(BackupProgress { done, total });
+            // That it is in a file says nothing of the backup at the relay.
+            put_back(&self.hub, &segment, |_, _| Ok(()), &mut restored).await?;
+            told.done += 1;
+            progress.send_replace(told);
         }
         Ok(restored)
     }
+}
 
-    async fn restore(&self, segment: &Segment, restored: &mut Restored) -> Result<()> {
-        let ours = self.account();
-        let mut rows = Vec::new();
-        for record in segment.records().rev() {
-            // A kind of record that a newer version wrote is passed over.
-            match from_bytes::<Record>(record) {
-                Ok(record) => rows.push(record.into_row(ours)),
-                Err(_) => restored.passed_over += 1,
-            }
+/// Puts back what is not here of a segment; `note` hears of every message in it.
+async fn put_back(
+    hub: &Hub,
+    segment: &Segment,
+    note: fn(&Transaction<'_>, MessageId) -> Result<()>,
+    restored: &mut Restored,
+) -> Result<()> {
+    let (ours, now) = (hub.context.own.account(), hub.now());
+    let mut rows = Vec::new();
+    for record in segment.records().rev() {
+        // A kind of record that a newer version wrote is passed over.
+        match from_bytes::<Record>(record) {
+            Ok(record) => rows.push(record.into_row(ours)),
+            Err(_) => restored.passed_over += 1,
         }
-        let looked_at = rows.len() as u64;
-        let put_back = move |tx: &Transaction<'_>| {
-            let mut touched = std::collections::BTreeMap::new();
-            for row in &rows {
-                if backups::restore(tx, row)? {
-                    *touched.entry(row.conversation).or_insert(0_u64) += 1;
-                }
-            }
-            Ok(touched)
-        };
-        let touched = self.hub.context.store.write(put_back).await?;
-        let new: u64 = touched.values().sum();
-        restored.messages += new;
-        restored.passed_over += looked_at - new;
-        for conversation in touched.into_keys() {
-            self.hub.emit(Event::Conversation { conversation });
-        }
-        Ok(())
     }
+    let looked_at = rows.len() as u64;
+    let store = move |tx: &Transaction<'_>| {
+        let mut touched = BTreeMap::new();
+        for row in &rows {
+            if backups::restore(tx, row, now)? {
+                *touched.entry(row.conversation).or_insert(0_u64) += 1;
+            }
+            note(tx, row.id)?;
+        }
+        Ok(touched)
+    };
+    let touched = hub.context.store.write(store).await?;
+    let new: u64 = touched.values().sum();
+    restored.messages += new;
+    restored.passed_over += looked_at - new;
+    for conversation in touched.into_keys() {
+        hub.emit(Event::Conversation { conversation });
+    }
+    Ok(())
 }
 
 /// A backup that is being written.

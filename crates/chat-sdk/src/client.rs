@@ -28,7 +28,7 @@ use crate::message::{Contact, Message};
 use crate::store::conversations::ConversationRow;
 use crate::store::{conversations, outbox, settings};
 use crate::verification::{self, Trust};
-use crate::{account, expiry, membership};
+use crate::{account, credentials, expiry, membership};
 
 /// Most orders that wait for the engine.
 const ORDERS_MAX: usize = 16;
@@ -332,13 +332,18 @@ impl Client {
         }
     }
 
-    /// Removes a device from the account: it can no longer log in, and nobody seals for it.
+    /// Removes another device from the account: it can no longer log in, nobody seals for it, and
+    /// the account's keys are replaced, so that what it had opens nothing that comes. The devices
+    /// that stay are handed the new ones.
+    ///
+    /// If the relay is lost after the first of these, the rest is made up for with the next
+    /// connection.
     ///
     /// # Errors
     ///
     /// [`Kind::NotFound`], [`Kind::RelayUnreachable`].
     pub async fn remove_device(&self, device: DeviceId) -> Result<()> {
-        devices::remove_own(&self.hub.context, device).await
+        credentials::remove_device(&self.hub, device).await
     }
 
     /// Removes this device from its account, erases the store and ends the client.

@@ -10,6 +10,7 @@
 //!  details     description, picture what the conversation is about, for its members only
 //!  profile     name, status, …      who the sender is, for those they talk to
 //!  settings    registers            what this account has settled, for its own devices
+//!  keyring-lock a snapshot          a fresh lock of the keyring, for this account's own devices
 //!  attachment  where a file is      a message people see, with a file
 //!  …           kept as it came          a newer app wrote it; shown as "not supported" until then
 //! ```
@@ -21,6 +22,7 @@ mod attachment;
 mod deletion;
 pub(crate) mod details;
 mod edit;
+pub(crate) mod lock;
 mod picture;
 pub(crate) mod profile;
 mod reaction;
@@ -38,6 +40,7 @@ pub use self::attachment::{
 };
 pub use self::details::{DESCRIPTION_CHARS_MAX, Details};
 pub use self::edit::Edit;
+pub use self::lock::HandedLock;
 pub use self::picture::PICTURE_BYTES_MAX;
 pub use self::profile::{DISPLAY_NAME_CHARS_MAX, NumberedProfile, Profile, STATUS_CHARS_MAX};
 pub use self::reaction::{EMOJI_BYTES_MAX, Reaction};
@@ -68,6 +71,8 @@ pub enum Content {
     Profile(NumberedProfile),
     /// What this account has settled; for its own devices.
     Settings(Vec<Register>),
+    /// A fresh lock of this account's keyring; for its own devices.
+    KeyringLock(HandedLock),
     /// What was here was deleted by who had sent it. Never travels.
     Deleted,
     /// Something this version does not know; kept as it came.
@@ -94,6 +99,7 @@ impl Content {
             details::KIND => details::decode(body).map(Self::Details),
             profile::KIND => profile::decode(body).map(Self::Profile),
             settings::KIND => settings::decode(body).map(Self::Settings),
+            lock::KIND => lock::decode(body).map(Self::KeyringLock),
             DELETED_KIND => Some(Self::Deleted),
             _ => None,
         };
@@ -104,7 +110,7 @@ impl Content {
     pub(crate) fn is_ours(kind: &str) -> bool {
         let ours =
             [text::KIND, attachment::KIND, title::KIND, reaction::KIND, edit::KIND, deletion::KIND];
-        let aside = [details::KIND, profile::KIND, settings::KIND, DELETED_KIND];
+        let aside = [details::KIND, profile::KIND, settings::KIND, lock::KIND, DELETED_KIND];
         ours.contains(&kind) || aside.contains(&kind)
     }
 
@@ -121,6 +127,7 @@ impl Content {
             Self::Details(_) => details::KIND,
             Self::Profile(_) => profile::KIND,
             Self::Settings(_) => settings::KIND,
+            Self::KeyringLock(_) => lock::KIND,
             Self::Deleted => DELETED_KIND,
             Self::Unknown { kind, .. } => kind,
         }
@@ -143,6 +150,7 @@ impl Content {
             Self::Details(details) => details::encode(details),
             Self::Profile(profile) => profile::encode(profile),
             Self::Settings(registers) => settings::encode(registers),
+            Self::KeyringLock(lock) => lock::encode(lock),
             Self::Deleted => Err(Kind::ArgumentInvalid.into()),
             Self::Unknown { body, .. } => Ok(body.clone()),
         }
@@ -179,7 +187,8 @@ impl Content {
 
     /// Tells whether it is said beside the conversation: it takes effect, and is then forgotten.
     pub(crate) fn is_aside(&self) -> bool {
-        matches!(self, Self::Details(_) | Self::Profile(_) | Self::Settings(_))
+        let is_of_ours = matches!(self, Self::Settings(_) | Self::KeyringLock(_));
+        is_of_ours || matches!(self, Self::Details(_) | Self::Profile(_))
     }
 
     /// The first message of the thread it belongs to.

@@ -4,11 +4,15 @@
 //! |---|---|
 //! | chooses another password | the relay's record, and the keyring's lock, together |
 //! | draws another recovery phrase | the keyring's lock, and the key that logs in with it |
+//! | removes a device | the keyring's lock, the envelope keys, the backup key |
 //! | rotates the account's keys, or 90 days pass | envelope keys of a new epoch; old ones stay, to read |
 //!
-//! A new lock is one that the account's other devices do not have. They go on as before, and ask
-//! for the password or the phrase ([`Client::unlock_with_password`]) when they need what was sealed
-//! under it: [`Kind::KeyringLocked`].
+//! A new lock is one that the account's other devices do not have. Where a device was removed they
+//! are handed it. Otherwise they go on as before, and ask for the password or the phrase
+//! ([`Client::unlock_with_password`]) when they need what was sealed under it:
+//! [`Kind::KeyringLocked`].
+
+mod renewal;
 
 use std::time::Duration;
 
@@ -19,9 +23,11 @@ use chat_crypto::recovery::RecoveryPhrase;
 use chat_crypto::wrap::EnvelopeSecrets;
 use rusqlite::Transaction;
 
+pub(crate) use self::renewal::{remove_device, renewal_is_due};
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::{Kind, Result};
+use crate::hub::Hub;
 use crate::keyring::{self, Held, Publish};
 use crate::password::{Password, PasswordHardening};
 use crate::random::Rng;
@@ -145,27 +151,34 @@ impl Client {
 
 /// Draws the next epoch, puts it into the keyring, and then publishes it.
 async fn rotate(context: &Context) -> Result<u32> {
-    let next = |held: &mut Held, rng: &mut Rng| {
-        let (account, epoch) =
-            (held.keyring.account(), held.keyring.current_envelope_secrets().epoch());
-        let epoch = epoch.checked_add(1).ok_or(Kind::KeyringInvalid)?;
-        let secrets = EnvelopeSecrets::generate(account, epoch, rng);
-        held.keyring.add_epoch(secrets).map_err(|error| Kind::KeyringInvalid.because(error))
-    };
-    let held = keyring::change(context, next, Publish::Alone).await?;
+    let held = keyring::change(context, draw_epoch, Publish::Alone).await?;
     publish_epoch(context, &held).await
+}
+
+fn draw_epoch(held: &mut Held, rng: &mut Rng) -> Result<()> {
+    let (account, epoch) =
+        (held.keyring.account(), held.keyring.current_envelope_secrets().epoch());
+    let epoch = epoch.checked_add(1).ok_or(Kind::KeyringInvalid)?;
+    let secrets = EnvelopeSecrets::generate(account, epoch, rng);
+    held.keyring.add_epoch(secrets).map_err(|error| Kind::KeyringInvalid.because(error))
 }
 
 /// Publishes the newest epoch. The keyring holds it by then, here and at the relay: nobody wraps
 /// for a key that could be lost.
 async fn publish_epoch(context: &Context, held: &Held) -> Result<u32> {
     let now = context.now();
-    let public = held.keyring.current_envelope_secrets().public(now);
-    let signed = held.keyring.identity().sign_envelope_keys(&public);
-    context.relay.put_envelope_keys(&signed).await?;
+    let newest = held.keyring.current_envelope_secrets().epoch();
+    let published = context.relay.account_keys(context.own.account()).await?.envelope_keys;
+    let published = published.verify(&context.own.identity_key)?.epoch;
+    // The relay takes one after the other; an interrupted change may have left one out.
+    for epoch in published.saturating_add(1)..=newest {
+        let secrets = held.keyring.epoch(epoch).ok_or(Kind::KeyringInvalid)?;
+        let signed = held.keyring.identity().sign_envelope_keys(&secrets.public(now));
+        context.relay.put_envelope_keys(&signed).await?;
+    }
     let at = now.as_millis().to_be_bytes();
     context.store.write(move |tx| account::set_fact(tx, ROTATED, &at)).await?;
-    Ok(public.epoch)
+    Ok(newest)
 }
 
 /// Publishes the key that logs in with the recovery phrase; noted first, so that a later connection
@@ -184,10 +197,12 @@ async fn publish_noted_key(context: &Context) -> Result<()> {
     context.store.write(|tx| account::forget_fact(tx, KEY)).await
 }
 
-/// What is due with a connection: a key that waits to be published, another device's keyring, and
-/// keys that are too old.
-pub(crate) async fn tend(context: &Context) -> Result<()> {
+/// What is due with a connection: a key that waits to be published, a renewal that was interrupted,
+/// another device's keyring, and keys that are too old.
+pub(crate) async fn tend(hub: &Hub) -> Result<()> {
+    let context = &hub.context;
     publish_noted_key(context).await?;
+    renewal::make_up(hub).await?;
     let held = keyring::refresh(context).await?;
     let (since, period) = context.store.read(age).await?;
     if context.now().since(since) >= period {

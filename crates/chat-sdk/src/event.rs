@@ -67,6 +67,8 @@ pub enum Event {
         /// Who.
         account: AccountId,
     },
+    /// Another device of this account has put its keyring under a new lock, and this device has it.
+    KeyringRenewed,
     /// A conversation's members or rules have changed.
     Membership {
         /// Which.

@@ -6,6 +6,9 @@
 //!  change: copy ─▶ epoch, lock … ─▶ sealed, number + 1 ─▶ relay ─▶ store
 //!             ▲                                              │ conflict: another device was first
 //!             └───────────── what it sealed ◀────────────────┘
+//!
+//!  fresh lock: ours, written down before the relay has it  ┐
+//!              another device's, handed over by a message  ┴▶ tried where the one before fails
 //! ```
 //!
 //! A change is on the relay before it is here, and is made again on top of another device's. An
@@ -21,7 +24,9 @@ use chat_core::api::recovery::PasswordFinish;
 use chat_core::codec::Bytes;
 use chat_crypto::keyring::{Keyring, KeyringError, KeyringLock};
 use rusqlite::Transaction;
+use zeroize::Zeroizing;
 
+use crate::content::HandedLock;
 use crate::context::Context;
 use crate::error::{Kind, Result};
 use crate::random::Rng;
@@ -30,6 +35,11 @@ use crate::store::{account, unreadable};
 
 /// How often a change is made anew when another device was first.
 const ATTEMPTS: usize = 4;
+
+/// The names of the facts that hold locks under which the relay's keyring may be: one of ours, and
+/// one that another device has handed over.
+const CANDIDATE: &str = "keyring_lock_candidate";
+const HANDED: &str = "keyring_lock_handed";
 
 /// The newest keyring this device knows; clones are the same one.
 #[derive(Clone)]
@@ -75,7 +85,7 @@ pub(crate) async fn held(context: &Context) -> Result<Held> {
 ///
 /// # Errors
 ///
-/// [`Kind::KeyringLocked`] if another device put it under a lock that this one does not have;
+/// [`Kind::KeyringLocked`] if another device put it under a lock that did not come here yet;
 /// [`Kind::KeyringInvalid`] if it leads back or lacks a key; [`Kind::RelayUnreachable`].
 pub(crate) async fn refresh(context: &Context) -> Result<Held> {
     let mut held = held(context).await?;
@@ -84,16 +94,54 @@ pub(crate) async fn refresh(context: &Context) -> Result<Held> {
         return Ok(held);
     }
     let account = context.own.account();
-    let newer = held.lock.open(&sealed.sealed, account, sealed.number).map_err(|error| {
-        match error {
-            // The number is higher, so this is not the relay going back.
-            KeyringError::NotAuthentic => Kind::KeyringLocked.because(error),
-            _ => Kind::KeyringInvalid.because(error),
+    let newer = match held.lock.open(&sealed.sealed, account, sealed.number) {
+        Err(KeyringError::NotAuthentic) => {
+            let (newer, lock) = open_waiting(context, &sealed).await?;
+            held.lock = lock;
+            newer
         }
-    })?;
+        outcome => outcome.map_err(|error| Kind::KeyringInvalid.because(error))?,
+    };
     held.keyring.check_successor(&newer).map_err(|error| Kind::KeyringInvalid.because(error))?;
     held.keyring = newer;
     keep(context, held).await
+}
+
+/// Opens a keyring under a lock that is newer than ours, if it is one of those that wait here.
+async fn open_waiting(
+    context: &Context,
+    sealed: &PublishedKeyring,
+) -> Result<(Keyring, KeyringLock)> {
+    let read = |tx: &Transaction<'_>| Ok([waiting(tx, CANDIDATE)?, waiting(tx, HANDED)?]);
+    let account = context.own.account();
+    for mut lock in context.store.read(read).await?.into_iter().flatten() {
+        if let Ok(keyring) = lock.open(&sealed.sealed, account, sealed.number) {
+            return Ok((keyring, lock));
+        }
+    }
+    // The number is higher, so this is not the relay going back.
+    Err(Kind::KeyringLocked.because(KeyringError::NotAuthentic))
+}
+
+fn waiting(tx: &Transaction<'_>, name: &str) -> Result<Option<KeyringLock>> {
+    let lock = account::fact(tx, name)?.map(Zeroizing::new);
+    lock.map(|lock| KeyringLock::from_snapshot(&lock).map_err(unreadable)).transpose()
+}
+
+/// Keeps a lock that another device has handed over, until the relay's keyring is asked for; tells
+/// whether it is one that may be of use.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`].
+pub(crate) fn hear(tx: &Transaction<'_>, handed: &HandedLock) -> Result<bool> {
+    // SECURITY: whatever it is, a keyring that it opens has to hold all that ours does.
+    let Ok(lock) = KeyringLock::from_snapshot(handed.as_bytes()) else { return Ok(false) };
+    let known = waiting(tx, HANDED)?.map_or(0, |lock| lock.number());
+    if lock.number() <= account::load(tx)?.keyring_number.max(known) {
+        return Ok(false);
+    }
+    account::set_fact(tx, HANDED, handed.as_bytes()).map(|()| true)
 }
 
 /// Opens the keyring that another device locked anew, by what a person typed.
@@ -146,6 +194,10 @@ pub(crate) async fn change(
             resealed.map_err(|error| Kind::KeyringInvalid.because(error))?
         };
         let number = held.lock.number();
+        // If the relay takes it and we do not hear of that, this is all that opens it.
+        let lock = held.lock.to_snapshot();
+        let note = move |tx: &Transaction<'_>| account::set_fact(tx, CANDIDATE, &lock);
+        context.store.write(note).await?;
         let published = PublishedKeyring { number, sealed: Bytes::new(sealed)? };
         match publish.to(&context.relay, published).await {
             Ok(()) => return keep(context, held).await,
@@ -159,7 +211,15 @@ pub(crate) async fn change(
 async fn keep(context: &Context, held: Held) -> Result<Held> {
     let number = held.lock.number();
     let (keyring, lock) = (held.keyring.to_snapshot().into(), held.lock.to_snapshot().into());
-    let store = move |tx: &Transaction<'_>| account::set_keyring(tx, &keyring, &lock, number);
+    let store = move |tx: &Transaction<'_>| {
+        account::set_keyring(tx, &keyring, &lock, number)?;
+        for name in [CANDIDATE, HANDED] {
+            if waiting(tx, name)?.is_some_and(|lock| lock.number() <= number) {
+                account::forget_fact(tx, name)?;
+            }
+        }
+        Ok(())
+    };
     context.store.write(store).await?;
     let shared = Keyring::from_snapshot(&held.keyring.to_snapshot()).map_err(unreadable)?;
     context.own.keyring.replace(shared);

@@ -152,6 +152,11 @@ fn may_say(
     target: Option<&MessageRow>,
 ) -> Result<()> {
     let renames = matches!(content, Content::Title(_) | Content::Details(_));
+    // SECURITY: a device that was removed has the envelope keys, and must not get the new lock.
+    let is_lock = matches!(content, Content::KeyringLock(_));
+    if is_lock && !membership.policy().scheme.is_per_device() {
+        return Err(Kind::Forbidden.into());
+    }
     let is_direct = membership.kind() == ConversationKind::Direct;
     let may_rename = !is_direct && membership.policy().rename.allows(role);
     if !membership.may_post(own.account()) || (renames && !may_rename) {

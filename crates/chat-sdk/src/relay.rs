@@ -4,6 +4,7 @@
 //! answers are the caller's. What comes back is as the relay says it: signed objects still have to
 //! be verified.
 
+mod backup;
 mod blobs;
 
 use std::sync::Arc;

@@ -157,7 +157,7 @@ async fn fetch_receipts(hub: &Hub) -> Result<Vec<ClientFrame>> {
 /// Looks after the account's keys. What a new lock keeps from this device is no reason to do without
 /// a connection.
 async fn tend(hub: &Hub) -> Result<()> {
-    match credentials::tend(&hub.context).await {
+    match credentials::tend(hub).await {
         Err(error) if is_about_us(error.kind()) || error.is_transient() => Err(error),
         Err(error) => {
             tracing::warn!(code = error.code(), "the account's keys were not looked after");

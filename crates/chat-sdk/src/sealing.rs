@@ -113,7 +113,8 @@ fn seal_message(
 ) -> Result<Advance> {
     let row = conversations::load(tx, message.conversation)?.ok_or(Kind::NotAMember)?;
     check_may_post(own, &row.membership, row.standing)?;
-    let Audience { recipients, sender_list } = match recipients::of(tx, own, &row.membership)? {
+    let membership = &row.membership;
+    let Audience { recipients, sender_list } = match recipients::of(tx, own, membership)? {
         Ok(audience) => audience,
         Err(unknown) => return Ok(Step::Lists(unknown).into()),
     };
@@ -125,7 +126,7 @@ fn seal_message(
         Err(step) => return Ok(step),
     };
     let counted = counted(tx, message)?;
-    let header = header(own, message, &row.membership, way.suite());
+    let header = header(own, message, membership, way.suite());
     let content = content(own, message, counted, sender_list)?;
     let content = match compression {
         Compression::Allowed => deflated(content),

@@ -23,7 +23,7 @@ use minicbor::{Decode, Encode};
 use rusqlite::Transaction;
 
 pub use self::conversation::ConversationSettings;
-pub(crate) use self::own::{is_among_us, note_if_own, publish, tell_again};
+pub(crate) use self::own::{conversation, is_among_us, note_if_own, publish, tell_again};
 pub(crate) use self::reading::is_read_in_secret;
 use crate::content::Register;
 use crate::context::Own;

@@ -35,7 +35,7 @@ use crate::random::Rng;
 use crate::store::conversations::Standing;
 use crate::store::history::{self, Gap};
 use crate::store::{conversations, cursors, messages, peers};
-use crate::{blocking, deleting, receipts};
+use crate::{blocking, deleting, keyring, receipts};
 
 /// Something that the relay brought.
 #[derive(Clone, Debug)]
@@ -99,6 +99,9 @@ pub(crate) async fn receive(hub: &Hub, batch: Vec<Inbound>) -> Result<Received> 
     if applied.erased {
         expiry::scrub(hub).await?;
     }
+    if applied.events.iter().any(|event| matches!(event, Event::KeyringRenewed)) {
+        follow(hub).await;
+    }
     let frames = applied.acknowledgements();
     for event in applied.events {
         hub.emit(event);
@@ -106,8 +109,11 @@ pub(crate) async fn receive(hub: &Hub, batch: Vec<Inbound>) -> Result<Received> 
     Ok(Received { frames, learn: applied.learn, caught_up })
 }
 
-/// Fetches the logs and device lists that a batch refers to and that we do not have.
+/// Fetches the logs, device lists and keys that a batch refers to and that we do not have.
 async fn prepare(hub: &Hub, batch: &[Inbound]) -> Result<()> {
+    if names_newer_keys(&hub.context.own, batch) {
+        follow(hub).await;
+    }
     let (logs, accounts) = wanted(hub, batch).await?;
     for conversation in logs {
         pass_over(catch_up(hub, conversation).await)?;
@@ -116,6 +122,26 @@ async fn prepare(hub: &Hub, batch: &[Inbound]) -> Result<()> {
         pass_over(learn(hub, account).await)?;
     }
     Ok(())
+}
+
+/// Tells whether something is wrapped for envelope keys of ours that another device has drawn.
+fn names_newer_keys(own: &Own, batch: &[Inbound]) -> bool {
+    let newest = own.keyring.get().current_envelope_secrets().epoch();
+    batch.iter().any(|inbound| match inbound {
+        Inbound::Arrival(arrival) => {
+            let mut wraps = arrival.envelope.wraps.iter();
+            wraps.any(|wrap| wrap.is_for(own.address) && wrap.epoch > newest)
+        }
+        _ => false,
+    })
+}
+
+/// Fetches the keyring that another device has changed. What comes of it is nobody's reason to wait:
+/// the next connection asks again.
+async fn follow(hub: &Hub) {
+    if let Err(error) = keyring::refresh(&hub.context).await {
+        tracing::warn!(code = error.code(), "the account's newer keys were not fetched");
+    }
 }
 
 /// Keeps the errors that are about us, or that may pass. What a relay refuses for good, or shows

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::store::conversations::ConversationRow;
 use crate::store::messages::MessageRow;
 use crate::store::tombstones::{self, Gone};
-use crate::{details, profile, settings};
+use crate::{details, keyring, profile, settings};
 
 /// Lets something said aside take effect, as far as its sender may; gives what to tell the app.
 pub(super) fn apply(
@@ -29,6 +29,9 @@ pub(super) fn apply(
     match content {
         Content::Settings(registers) if settings::is_among_us(tx, own, &row.membership)? => {
             settings::merge(tx, own, registers, now)
+        }
+        Content::KeyringLock(lock) if settings::is_among_us(tx, own, &row.membership)? => {
+            Ok(Vec::from_iter(keyring::hear(tx, lock)?.then_some(Event::KeyringRenewed)))
         }
         Content::Profile(profile) => profile::hear(tx, own, id, sender, profile),
         Content::Details(details) => details::hear(tx, row, message, details),

@@ -9,6 +9,7 @@ use rusqlite::Transaction;
 
 use crate::content::{Content, REGISTERS_A_MESSAGE_MAX};
 use crate::context::Own;
+use crate::credentials;
 use crate::error::Result;
 use crate::hub::Hub;
 use crate::live::fetch_past;
@@ -71,10 +72,7 @@ pub(crate) async fn publish(hub: &Hub) -> Result<()> {
     if !hub.context.store.read(pending).await? {
         return Ok(());
     }
-    let id = match hub.context.store.read(writable).await? {
-        Some(id) => id,
-        None => begin(hub).await?,
-    };
+    let id = conversation(hub, POLICY.scheme).await?;
     let (own, now) = (hub.context.own.clone(), hub.now());
     let message = MessageId::random(&mut hub.context.rng());
     let queue = move |tx: &Transaction<'_>| {
@@ -98,6 +96,7 @@ pub(crate) fn tell_again(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
         let (id, conversation) = (message.id, message.conversation);
         match Content::read(&message.kind, &message.body) {
             Content::Settings(refused) => registers::untold(tx, &refused)?,
+            Content::KeyringLock(_) => credentials::renewal_is_due(tx)?,
             _ => profiles::forget_told(tx, conversation)?,
         }
         tombstones::bury(tx, conversation, id, None, Gone::Applied, now)?;
@@ -105,16 +104,35 @@ pub(crate) fn tell_again(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// The first of the account's own conversations.
-fn writable(tx: &Transaction<'_>) -> Result<Option<ConversationId>> {
-    Ok(registers::own_conversations(tx)?.into_iter().next())
+/// The conversation of this scheme in which this account talks to itself, begun if there is none.
+///
+/// # Errors
+///
+/// What befalls every request; [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub(crate) async fn conversation(hub: &Hub, scheme: WrapScheme) -> Result<ConversationId> {
+    match hub.context.store.read(move |tx| of_scheme(tx, scheme)).await?.first() {
+        Some(id) => Ok(*id),
+        None => begin(hub, scheme).await,
+    }
 }
 
-async fn begin(hub: &Hub) -> Result<ConversationId> {
+/// The account's own conversations of this scheme; the first is written to.
+fn of_scheme(tx: &Transaction<'_>, scheme: WrapScheme) -> Result<Vec<ConversationId>> {
+    let mut found = Vec::new();
+    for id in registers::own_conversations(tx)? {
+        let row = conversations::load(tx, id)?;
+        if row.is_some_and(|row| row.membership.policy().scheme == scheme) {
+            found.push(id);
+        }
+    }
+    Ok(found)
+}
+
+async fn begin(hub: &Hub, scheme: WrapScheme) -> Result<ConversationId> {
     let beginning = Beginning {
         kind: ConversationKind::Group,
         others: Vec::new(),
-        policy: POLICY,
+        policy: Policy { scheme, ..POLICY },
         document: None,
         nonce: Some(NONCE),
     };
@@ -122,7 +140,8 @@ async fn begin(hub: &Hub) -> Result<ConversationId> {
 }
 
 async fn read_past(hub: &Hub) -> Result<()> {
-    for id in hub.context.store.read(registers::own_conversations).await? {
+    // What went on sessions is for the devices that were there.
+    for id in hub.context.store.read(|tx| of_scheme(tx, POLICY.scheme)).await? {
         for _ in 0..PAGES_MAX {
             let gaps = move |tx: &Transaction<'_>| {
                 // A conversation that was left has nothing more to say.

@@ -171,7 +171,7 @@ fn set_pending(tx: &Transaction<'_>, registers: &[Register], pending: bool) -> R
 pub fn refused(tx: &Transaction<'_>) -> Result<Vec<MessageRow>> {
     let mut statement = tx.prepare_cached(
         "SELECT * FROM messages
-         WHERE status = 5 AND outgoing = 1 AND kind IN ('settings', 'profile')",
+         WHERE status = 5 AND outgoing = 1 AND kind IN ('settings', 'profile', 'keyring-lock')",
     )?;
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -194,6 +194,11 @@ CREATE TABLE uploads (
     revision     INTEGER NOT NULL   -- rises with each change
 ) STRICT;
 
+-- Messages that are in the backup at the relay.
+CREATE TABLE backed_up (
+    message BLOB PRIMARY KEY CHECK (length(message) = 16)
+) STRICT, WITHOUT ROWID;
+
 -- Each sending device's last message in a conversation, so that gaps and forks show.
 CREATE TABLE last_heard (
     conversation BLOB    NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
