@@ -53,8 +53,7 @@ impl Meddling {
         });
         client.devices().await.unwrap();
         self.stop();
-        let token = token.lock().unwrap().take();
-        token
+        token.lock().unwrap().take()
     }
 
     /// From now on everything goes through.

@@ -26,7 +26,7 @@ const RESUMED_WITHIN: Duration = Duration::from_secs(5);
 const NOT_READY_WITHIN: Duration = Duration::from_secs(2);
 /// Messages that are accepted between two faults, at least.
 const ACCEPTS: usize = 60;
-/// What is on its way to a sender has arrived by then.
+/// A sender that was told nothing for so long has nothing on its way.
 const SETTLE: Duration = Duration::from_millis(500);
 /// How long somebody is watched who should do nothing.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -46,4 +46,18 @@ async fn resumes(streams: &mut Streams) -> Duration {
     let took = back.elapsed();
     assert!(took < at_most(RESUMED_WITHIN), "{took:?} until the next accept");
     took
+}
+
+/// Waits until what was on its way to the senders has arrived, and gives how many accepts that
+/// makes. A loaded machine takes its time for it; a node that goes on accepting never ends it.
+async fn settled(streams: &mut Streams) -> usize {
+    let began = Instant::now();
+    loop {
+        let before = streams.accepted();
+        streams.run_for(SETTLE).await;
+        if streams.accepted() == before {
+            return before;
+        }
+        assert!(began.elapsed() < at_most(RESUMED_WITHIN), "a node without a database accepts");
+    }
 }

@@ -6,7 +6,7 @@
 //! | enrol, replace devices and keys | [`enrol`], [`devices`], [`keyring`], [`prekeys`] |
 //! | look somebody up | [`accounts`] |
 //! | what there is in a workspace, and who decides | [`workspaces`], [`invitations`], [`members`], [`channels`] |
-//! | log-ins that last, and the end of an account | [`sessions`], [`deletion`] |
+//! | log-ins that last, and the end of an account | [`sessions`], [`ending`] |
 //! | begin a conversation, change its members, read it | [`membership`], [`read`] |
 //! | wake devices | [`push`] |
 //! | keep a backup of history | [`backup`] |

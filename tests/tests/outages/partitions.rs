@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_tests::own_server::{OwnPostgres, OwnRedis};
 use relay_server::testing::Wire;
 
-use super::{ACCEPTS, SETTLE, WATCHED, ready, resumes};
+use super::{ACCEPTS, WATCHED, ready, resumes, settled};
 use crate::process::RelayProgram;
 use crate::streams::{Streams, count};
 
@@ -31,8 +31,7 @@ async fn a_node_that_is_cut_off_accepts_nothing_and_loses_nothing() {
     for _ in 0..count("SEALWIRE_CHAOS_OUTAGES", 1) {
         streams.run_until_accepted(ACCEPTS).await;
         to_postgres.wire().cut();
-        streams.run_for(SETTLE).await;
-        let before = streams.accepted();
+        let before = settled(&mut streams).await;
         streams.run_for(WATCHED).await;
         assert_eq!(streams.accepted(), before, "accepted by a node without a database");
         assert_eq!((ready(&far.url()).await, ready(&near.url()).await), (503, 200));

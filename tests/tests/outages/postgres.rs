@@ -7,7 +7,7 @@ use chat_tests::own_server::{Down, OwnPostgres};
 use chat_tests::services::with_database;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use super::{ACCEPTS, NOT_READY_WITHIN, SETTLE, WATCHED, ready, resumes};
+use super::{ACCEPTS, NOT_READY_WITHIN, WATCHED, ready, resumes, settled};
 use crate::process::RelayProgram;
 use crate::streams::{Streams, at_most, count};
 
@@ -44,8 +44,7 @@ async fn a_database_that_dies_takes_nothing_with_it() {
 
 /// A node without its database accepts nothing, says so to whoever asks, and is not ready.
 async fn is_missed(url: &str, streams: &mut Streams) {
-    streams.run_for(SETTLE).await;
-    let before = streams.accepted();
+    let before = settled(streams).await;
 
     let asked = Instant::now();
     assert_eq!(streams.run_while(ready(url)).await, 503);

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_photograph_gets_a_thumbnail_of_its_shape() {
-        let photo = RgbImage::from_fn(1200, 600, |x, y| shade(x, y));
+        let photo = RgbImage::from_fn(1200, 600, shade);
 
         let (dimensions, thumbnail) = of(&png(photo)).unwrap();
 
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_no_image_or_ends_early_gets_no_thumbnail() {
-        let whole = png(RgbImage::from_fn(64, 64, |x, y| shade(x, y)));
+        let whole = png(RgbImage::from_fn(64, 64, shade));
 
         for file in [&b""[..], b"GIF89a", b"<svg/>", &[0xff; 4096], &whole[..whole.len() / 2]] {
             assert!(of(file).is_none());
