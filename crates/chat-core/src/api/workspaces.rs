@@ -14,7 +14,8 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::account::AccountName;
-use crate::codec::{Bytes, List, to_bytes};
+use super::auth::device_login_input;
+use crate::codec::{Bytes, List};
 use crate::id::{AccountId, ConversationId, DeviceAddress, DeviceId, InvitationId, WorkspaceId};
 use crate::limits::PAGE_MAX;
 use crate::time::Timestamp;
@@ -270,18 +271,7 @@ pub struct DeleteAccount {
 /// So a token that was stolen deletes nothing, and neither does an answer to a log-in.
 #[must_use]
 pub fn deletion_input(origin: &str, nonce: &[u8], address: DeviceAddress) -> Vec<u8> {
-    #[derive(Encode)]
-    #[cbor(map)]
-    struct Input<'a> {
-        #[n(0)]
-        origin: &'a str,
-        #[n(1)]
-        #[cbor(with = "minicbor::bytes")]
-        nonce: &'a [u8],
-        #[n(2)]
-        address: DeviceAddress,
-    }
-    to_bytes(&Input { origin, nonce, address })
+    device_login_input(origin, nonce, address)
 }
 
 /// Tells whether `name` may be the name of a workspace.
