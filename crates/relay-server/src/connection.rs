@@ -67,7 +67,8 @@ pub async fn run(
     let mut outbound = Outbound::new(sink, encoding);
     let caller = match caller {
         Some(caller) => Ok(caller),
-        None => first_frame(&services, &mut stream, encoding).await,
+        // On the heap: a connection does not hold the room for its greeting for ever.
+        None => Box::pin(first_frame(&services, &mut stream, encoding)).await,
     };
     let listening = caller.and_then(|caller| {
         let session = Session { address: caller.address, family: caller.family };

@@ -350,6 +350,9 @@ pub trait Storage:
 
     // ── messages ────────────────────────────────────────────────────────────────────────────────
 
+    /// How many batches gain from being appended side by side; more would wait for each other.
+    fn appenders(&self) -> usize;
+
     /// Appends `messages` to their conversations' logs in one transaction and returns, in their
     /// order, where each stands.
     ///

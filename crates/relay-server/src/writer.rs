@@ -1,7 +1,7 @@
 //! Group commit: what arrived while the last commit was on its way is the next one.
 //!
 //! ```text
-//!  connections ──▶ lane hash(conversation) mod 2 ──▶ one Storage::append ──▶ accepted
+//!  connections ──▶ lane hash(conversation) mod n ──▶ one Storage::append ──▶ accepted
 //!                                                            └──▶ publisher ──▶ bus
 //! ```
 //!
@@ -30,7 +30,6 @@ use crate::push::courier::News;
 use crate::retention::ledger::Ledger;
 use crate::storage::{AppendError, Appended, Freshness, NewMessage, Storage, StorageError};
 
-const LANES: usize = 2;
 /// Messages that may wait in a lane.
 const LANE_JOBS_MAX: usize = 1_024;
 /// Messages and bytes of one commit.
@@ -97,7 +96,7 @@ impl Writers {
     ) -> Self {
         let mut lanes = Vec::new();
         let mut tasks = Vec::new();
-        for _ in 0..LANES {
+        for _ in 0..storage.appenders().max(1) {
             let (lane, jobs) = mpsc::channel(LANE_JOBS_MAX);
             let (publish, committed) = mpsc::channel(LANE_JOBS_MAX);
             let writer = Lane {
@@ -128,8 +127,9 @@ impl Writers {
         let conversation = job.message.header.conversation;
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(conversation);
         let lanes = self.lanes.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let place = usize::try_from(hash % LANES as u64).unwrap_or_default();
-        lanes.get(place).cloned()
+        // No lane is left when they were closed.
+        let place = hash.checked_rem(u64::try_from(lanes.len()).ok()?)?;
+        lanes.get(usize::try_from(place).ok()?).cloned()
     }
 
     /// Takes no more messages, and returns when all that were taken are written and published.

@@ -39,7 +39,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[derive(Debug, Parser)]
 #[command(name = "load", about = "Measures what a relay bears")]
 struct Cli {
-    /// A relay that runs already, with its limits raised; without this, one is built and started.
+    /// A relay that runs already, with its limits raised; without this, one is started.
     #[arg(long, value_name = "URL", global = true)]
     relay: Option<String>,
     /// Nodes to start; more than one share a PostgreSQL and a Redis that are started for them.

@@ -112,10 +112,9 @@ impl Nodes {
         Self { nodes: vec![node], stand: None, tls: None, _folder: None }
     }
 
-    /// Builds the relay for release and starts its nodes, each on a port of its own.
+    /// Starts nodes of the relay that was built beside this program, each on a port of its own.
     pub(crate) async fn start(stand: Stand) -> Outcome<Self> {
         machine::allow_many_files();
-        build().await?;
         let folder = TempDir::new()?;
         let mut nodes = Vec::new();
         for number in 0..stand.nodes() {
@@ -192,7 +191,12 @@ impl Node {
         listen: &str,
         tls: Option<&Tls>,
     ) -> Outcome<Self> {
-        let mut serve = Command::new(std::env::current_exe()?.with_file_name("relay-server"));
+        let relay = format!("relay-server{}", std::env::consts::EXE_SUFFIX);
+        let relay = std::env::current_exe()?.with_file_name(relay);
+        if !relay.exists() {
+            return Err("no relay-server was built beside this; use `cargo xtask load`".into());
+        }
+        let mut serve = Command::new(relay);
         serve.args(["serve", "--listen", listen, "--data"]).arg(&folder);
         serve.args(LIMITS.iter().flat_map(|limit| [limit, NO_LIMIT]));
         if let Stand::Cluster { postgres, redis, .. } = stand {
@@ -238,16 +242,5 @@ impl Tls {
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(Self { certificate, key, trust: Arc::new(trust) })
-    }
-}
-
-async fn build() -> Outcome<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--release", "--locked", "-p", "relay-server", "--bin", "relay-server"]);
-    build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    match build.status().await?.success() {
-        true => Ok(()),
-        false => Err("the relay does not build".into()),
     }
 }

@@ -7,13 +7,14 @@ use crate::command::cargo;
 use crate::failure::Failure;
 use crate::services;
 
-/// Runs `cargo test` with `arguments` beside a private PostgreSQL and Redis.
+/// Runs `cargo test` with `arguments` beside a private PostgreSQL and Redis; a failure in one crate
+/// hides none in the others.
 ///
 /// # Errors
 ///
 /// [`Failure::Command`] with cargo's own exit status when a test fails.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let mut command = cargo(["test", "--locked"]);
+    let mut command = cargo(["test", "--locked", "--no-fail-fast"]);
     if !names_packages(arguments) {
         command.arg("--workspace");
     }

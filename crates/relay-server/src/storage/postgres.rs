@@ -123,6 +123,11 @@ impl Store {
             ("lock_timeout", "5s"),
             ("statement_timeout", "15s"),
             ("idle_in_transaction_session_timeout", "15s"),
+            // Everything here is looked up by its key. A plan that was made while a table was small
+            // and reads all of it stays for as long as nobody analyses the table.
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(connections)

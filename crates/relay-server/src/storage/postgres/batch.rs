@@ -107,6 +107,9 @@ pub(super) async fn session_states(
 /// Several nodes may work on one database.
 pub(super) const IS_SHARED: bool = true;
 
+/// While one waits for the disk, another works.
+pub(super) const APPENDERS: usize = 2;
+
 /// Where a message stands, or stood, and whose it is.
 pub(super) async fn place_of(
     connection: &mut Connection,

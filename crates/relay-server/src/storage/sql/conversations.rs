@@ -265,7 +265,7 @@ pub(super) async fn entries(
 ) -> Result<MembershipPage, StorageError> {
     let limit = limit.min(PAGE_MAX);
     // A stay that lasts has no left_index, and reads to the end.
-    let mut found: Vec<Vec<u8>> = query_scalar(
+    let found: Vec<Vec<u8>> = query_scalar(
         "SELECT e.entry FROM entries e WHERE e.conversation = $1 AND e.place >= $3 AND EXISTS \
              (SELECT 1 FROM stays s WHERE s.conversation = $1 AND s.account = $2 \
               AND (s.left_index IS NULL OR e.place <= s.left_index)) \
@@ -277,6 +277,14 @@ pub(super) async fn entries(
     .bind(one_more(limit))
     .fetch_all(connection)
     .await?;
+    log_page(found, limit)
+}
+
+/// A page of a log, of the entries that were found when one more than its limit was looked for.
+pub(super) fn log_page(
+    mut found: Vec<Vec<u8>>,
+    limit: usize,
+) -> Result<MembershipPage, StorageError> {
     let more = found.len() > limit;
     found.truncate(limit);
     let entries = found.iter().map(|entry| from_bytes(entry)).collect::<Result<_, _>>()?;

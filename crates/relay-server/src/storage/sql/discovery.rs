@@ -3,11 +3,12 @@
 use chat_core::api::account::AccountName;
 use chat_core::api::conversations::MembershipPage;
 use chat_core::api::workspaces::{Channel, ChannelPage, NamePage};
-use chat_core::codec::{List, from_bytes};
+use chat_core::codec::List;
 use chat_core::id::{AccountId, ConversationId, WorkspaceId};
 use chat_core::limits::PAGE_MAX;
 use sqlx::{query_as, query_scalar};
 
+use super::conversations::log_page;
 use super::row::{fixed, one_more, signed};
 use super::{Connection, StorageError};
 
@@ -149,7 +150,7 @@ pub(super) async fn whole_log(
     limit: usize,
 ) -> Result<MembershipPage, StorageError> {
     let limit = limit.min(PAGE_MAX);
-    let mut found: Vec<Vec<u8>> = query_scalar(
+    let found: Vec<Vec<u8>> = query_scalar(
         "SELECT entry FROM entries WHERE conversation = $1 AND place >= $2 \
          ORDER BY place LIMIT $3",
     )
@@ -158,8 +159,5 @@ pub(super) async fn whole_log(
     .bind(one_more(limit))
     .fetch_all(connection)
     .await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let entries = found.iter().map(|entry| from_bytes(entry)).collect::<Result<_, _>>()?;
-    Ok(MembershipPage { entries: List::new(entries)?, more })
+    log_page(found, limit)
 }

@@ -304,6 +304,10 @@ impl Storage for Store {
         read!(self, conversations::page_of(address, after, limit))
     }
 
+    fn appenders(&self) -> usize {
+        batch::APPENDERS
+    }
+
     async fn append(
         &self,
         messages: &[NewMessage],

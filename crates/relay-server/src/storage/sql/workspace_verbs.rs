@@ -23,7 +23,7 @@ impl WorkspaceStorage for Store {
         name: &str,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        write!(self, workspaces::create(workspace, name, now))
+        grow!(self, workspaces::create(workspace, name, now))
     }
 
     async fn workspace(
@@ -87,7 +87,7 @@ impl WorkspaceStorage for Store {
         record: &InvitationRecord,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        write!(self, invitations::add_invitation(record, now))
+        grow!(self, invitations::add_invitation(record, now))
     }
 
     async fn invitation(

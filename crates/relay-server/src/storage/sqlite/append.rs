@@ -8,7 +8,8 @@
 //!
 //! A statement goes to the connection's own thread and back, which takes longer than what SQLite
 //! does there for a row. So rows go in [`ROWS`] at a time; there are few sizes, so that each
-//! statement is prepared once.
+//! statement is prepared once. A row that is refused rolls everything back: SQLite would otherwise
+//! keep what each statement overwrites, to undo that one alone.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -160,7 +161,7 @@ async fn insert(
 ) -> Result<(), StorageError> {
     for new in pieces(new) {
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO messages (conversation, sequence, message, sender_account, \
+            "INSERT OR ROLLBACK INTO messages (conversation, sequence, message, sender_account, \
                  sender_device, received_at, expires_at, seen_timer_ms, header, commitment, \
                  payload, wraps) ",
         );

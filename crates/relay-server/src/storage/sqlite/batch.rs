@@ -108,6 +108,9 @@ pub(super) async fn session_states(
 /// Whoever has the file is alone.
 pub(super) const IS_SHARED: bool = false;
 
+/// There is one connection to write on; what waits for it is better one batch than two.
+pub(super) const APPENDERS: usize = 1;
+
 /// Where a message stands, or stood, and whose it is.
 pub(super) async fn place_of(
     connection: &mut Connection,
