@@ -139,6 +139,8 @@ rejects! {
     32 AccountSuspended "account_suspended" 403 Never "This account is suspended; ask an admin of the workspace.";
     /// Without this account nobody would own the workspace.
     33 LastOwner "last_owner" 409 Never "A workspace needs an owner; make somebody else one first.";
+    /// The path does not take the method; which ones it takes is in `Allow`.
+    34 MethodNotAllowed "method_not_allowed" 405 Never "The path does not take this method.";
 }
 
 /// A refusal, as it travels in frames and as REST's error body.

@@ -313,8 +313,10 @@ impl Kind {
             | RejectCode::TokenInvalid
             | RejectCode::TokenReplayed => Self::LoggedOut,
             RejectCode::InvalidCredentials => Self::WrongPassword,
-            // What a newer relay says no to is not to be tried again.
-            RejectCode::Forbidden | RejectCode::Unknown => Self::Forbidden,
+            // What a newer relay says no to, or an older one has not, is not to be tried again.
+            RejectCode::Forbidden | RejectCode::Unknown | RejectCode::MethodNotAllowed => {
+                Self::Forbidden
+            }
             RejectCode::NotAMember => Self::NotAMember,
             RejectCode::NotFound => Self::NotFound,
             RejectCode::NameTaken => Self::NameTaken,

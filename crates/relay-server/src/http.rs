@@ -177,11 +177,8 @@ pub fn router(app: App) -> Router {
         .fallback(async || {
             Refusal(Reject::from(RejectCode::NotFound).saying("The relay has no such path."))
         })
-        .method_not_allowed_fallback(async || {
-            Refusal(
-                Reject::from(RejectCode::NotFound).saying("The path does not take this method."),
-            )
-        })
+        // Which methods it takes, the router adds.
+        .method_not_allowed_fallback(async || Refusal::from(RejectCode::MethodNotAllowed))
         .layer(from_fn_with_state(app.clone(), origin::check))
         .layer(from_fn(host::check))
         .layer(from_fn_with_state(app.clone(), finish))

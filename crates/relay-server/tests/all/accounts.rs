@@ -226,7 +226,7 @@ async fn what_is_not_there_and_what_cannot_be_read_are_rejects_too() {
 
     for (method, path, body, code) in [
         ("GET", "/nowhere", None, RejectCode::NotFound),
-        ("PATCH", "/v1/account", None, RejectCode::NotFound),
+        ("PATCH", "/v1/account", None, RejectCode::MethodNotAllowed),
         ("GET", "/v1/accounts/by-name/nobody", None, RejectCode::NotFound),
         ("GET", "/v1/accounts/not-an-id/keys", None, RejectCode::NotFound),
         ("GET", "/v1/conversations?after=x", None, RejectCode::Malformed),

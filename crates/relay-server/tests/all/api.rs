@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use chat_core::reject::{Reject, RejectCode};
 use relay_server::http::{asyncapi, openapi, routes, sentences};
 use relay_server::testing::TestRelay;
 use serde_json::Value;
@@ -125,9 +126,42 @@ async fn the_relay_serves_its_documents_and_all_that_they_name() {
         for method in methods.as_object().unwrap().keys() {
             let method = method.to_uppercase().parse().unwrap();
             let answer = http.request(method, format!("{}{path}", relay.url())).send().await;
-            let text = answer.unwrap().text().await.unwrap();
+            let answer = answer.unwrap();
+            assert_ne!(answer.status(), 405, "{path}");
+            let text = answer.text().await.unwrap();
             assert!(!text.contains("has no such path"), "{path}: {text}");
-            assert!(!text.contains("does not take this method"), "{path}: {text}");
+        }
+    }
+    relay.stop().await;
+}
+
+/// RFC 9110 §15.5.6: 405 says which methods there are instead.
+#[tokio::test]
+async fn a_method_that_a_path_does_not_take_is_refused_with_those_that_it_takes() {
+    let relay = TestRelay::start().await;
+    let http = reqwest::Client::new();
+    let routes = routes();
+
+    for path in routes.paths() {
+        let here = routes.operations().iter().filter(|it| it.path == *path);
+        let mut taken: BTreeSet<_> = here.map(|it| it.method.to_uppercase()).collect();
+        if taken.contains("GET") {
+            taken.insert("HEAD".to_owned());
+        }
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"] {
+            if taken.contains(method) {
+                continue;
+            }
+            let url = format!("{}{path}", relay.url());
+
+            let answer = http.request(method.parse().unwrap(), url).send().await.unwrap();
+
+            assert_eq!(answer.status(), 405, "{method} {path}");
+            let allowed = answer.headers()["allow"].to_str().unwrap();
+            let allowed: BTreeSet<_> = allowed.split(',').map(|it| it.trim().to_owned()).collect();
+            assert_eq!(allowed, taken, "{method} {path}");
+            let refused: Reject = answer.json().await.unwrap();
+            assert_eq!(refused.code, RejectCode::MethodNotAllowed, "{method} {path}");
         }
     }
     relay.stop().await;

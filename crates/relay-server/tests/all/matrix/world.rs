@@ -7,7 +7,7 @@ use chat_core::api::auth::Tokens;
 use chat_core::api::workspaces::{AccountState, WorkspaceRole};
 use chat_core::id::{DeviceId, InvitationId, WorkspaceId};
 use chat_core::membership::{Change, Membership};
-use chat_core::reject::Reject;
+use chat_core::reject::{Reject, RejectCode};
 use relay_server::clock::ManualClock;
 use relay_server::operator::workspaces as operator;
 use relay_server::testing::TestRelay;
@@ -211,7 +211,7 @@ impl World {
     /// Whether the path takes the method at all.
     pub async fn takes(&self, method: &str, path: &str) -> bool {
         let asked = self.call(method, path, None, None).await;
-        !asked.is_err_and(|reject| reject.message == "The path does not take this method.")
+        !asked.is_err_and(|reject| reject.code == RejectCode::MethodNotAllowed)
     }
 
     /// What a row's request comes to for `who`.
