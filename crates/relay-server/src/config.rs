@@ -246,6 +246,8 @@ pub struct Config {
     pub audit_kept: Duration,
     /// How long messages are kept, and how many.
     pub retention: Rules,
+    /// The folder for months of messages that are let go of; none: they are dropped.
+    pub archive: Option<PathBuf>,
     /// Blobs: where, and how many.
     pub blobs: BlobConfig,
     /// Who wakes devices.
@@ -274,6 +276,7 @@ impl Config {
             caps: Caps::DEFAULT,
             audit_kept: A_DAY * 365,
             retention: Rules::default(),
+            archive: None,
             blobs: BlobConfig::DEFAULT,
             push: PushConfig::default(),
             operating: Operating::DEFAULT,
@@ -322,7 +325,7 @@ impl fmt::Display for Config {
         writeln!(f, "\n[audit]")?;
         writeln!(f, "keep_days = {}", self.audit_kept.as_secs() / A_DAY.as_secs())?;
         write!(f, "{}{}", self.blobs, self.push)?;
-        retention::write(self.retention, f)?;
+        retention::write(self.retention, self.archive.as_deref(), f)?;
         writeln!(f, "\n[timeouts]")?;
         let timeouts = self.operating.timeouts.named();
         timeouts.iter().try_for_each(|(name, seconds)| writeln!(f, "{name} = {seconds}"))?;

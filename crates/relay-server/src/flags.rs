@@ -79,6 +79,9 @@ pub(crate) struct Flags {
     /// Whether messages go when every device has them [default: false].
     #[arg(long, env = "SEALWIRE_RETENTION_UNTIL_DELIVERED", value_name = "BOOL")]
     retention_until_delivered: Option<String>,
+    /// A folder for months of messages that are let go of [default: they are dropped].
+    #[arg(long, env = "SEALWIRE_RETENTION_ARCHIVE", value_name = "FOLDER")]
+    retention_archive: Option<String>,
     /// MiB of messages an account may have stored [default: no limit].
     #[arg(long, env = "SEALWIRE_RETENTION_MEBIBYTES_AN_ACCOUNT", value_name = "COUNT")]
     retention_mebibytes_an_account: Option<String>,
@@ -201,6 +204,7 @@ impl Flags {
             ("audit.keep_days", self.audit_keep_days),
             ("retention.keep_days", self.retention_keep_days),
             ("retention.until_delivered", self.retention_until_delivered),
+            ("retention.archive", self.retention_archive),
             ("retention.mebibytes_an_account", self.retention_mebibytes_an_account),
             ("retention.mebibytes_a_workspace", self.retention_mebibytes_a_workspace),
             ("timeouts.handshake_seconds", self.timeouts_handshake_seconds),

@@ -365,7 +365,7 @@ async fn services(
     let origins = origins(config, address);
     let issuer = origins.first().cloned().unwrap_or_default();
     let metrics = Arc::new(Metrics::default());
-    let ledger = Arc::new(Ledger::with(config.retention));
+    let ledger = Arc::new(Ledger::with(config.retention, config.archive.clone()));
     ledger.refresh(&*storage).await?;
     let pushers = Pushers::open(&config.push)?;
     let (news, arriving) = match pushers.is_empty() {

@@ -1,6 +1,7 @@
 //! Settings for how long messages are kept, and how many.
 
 use std::fmt;
+use std::path::Path;
 
 use super::A_DAY;
 use super::settings::Settings;
@@ -22,8 +23,12 @@ pub(super) fn take(settings: &mut Settings) -> Rules {
 }
 
 /// Writes them as they stand in a file; nothing where nothing was set.
-pub(super) fn write(rules: Rules, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if rules == Rules::default() {
+pub(super) fn write(
+    rules: Rules,
+    archive: Option<&Path>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    if rules == Rules::default() && archive.is_none() {
         return Ok(());
     }
     writeln!(f, "\n[retention]")?;
@@ -41,7 +46,13 @@ pub(super) fn write(rules: Rules, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             writeln!(f, "{name} = {}", bytes / A_MEBIBYTE)?;
         }
     }
-    Ok(())
+    match archive {
+        Some(folder) => {
+            let folder = toml::Value::from(folder.display().to_string());
+            writeln!(f, "archive = {folder}")
+        }
+        None => Ok(()),
+    }
 }
 
 fn yes_or_no(text: &str) -> Result<bool, &'static str> {

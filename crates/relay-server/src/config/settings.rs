@@ -34,6 +34,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("audit.keep_days", "365"),
     ("retention.keep_days", "none: messages are kept"),
     ("retention.until_delivered", "false"),
+    ("retention.archive", "none: months that are let go of are dropped"),
     ("retention.mebibytes_an_account", "none: as many as there is room for"),
     ("retention.mebibytes_a_workspace", "none: as many as there is room for"),
     ("blobs.store", "blobs in the data folder"),
@@ -212,6 +213,7 @@ impl Settings {
         config.push = self.take_push();
         config.operating = self.take_operating();
         config.retention = retention::take(&mut self);
+        config.archive = self.take("retention.archive", |text| non_empty(text).map(PathBuf::from));
         self.take_counts("limits", config.rates.named_mut());
         self.take_counts("limits", config.caps.named_mut());
         self.check_together(&config);
@@ -340,6 +342,14 @@ impl Settings {
             self.problems.push(
                 "`redis` connects several nodes, which need one database for all: set `database` \
                  to postgres://…, or leave `redis` out."
+                    .to_owned(),
+            );
+        }
+        if self.found.contains_key("retention.archive")
+            && matches!(config.database, Database::Sqlite(_))
+        {
+            self.problems.push(
+                "`retention.archive` takes months of PostgreSQL; SQLite has none: leave it out."
                     .to_owned(),
             );
         }

@@ -35,13 +35,14 @@ impl Relay {
         retention::set(&self.services, workspace, rules).await
     }
 
-    /// Erases at once everything that is to be gone by the rules of the relay and its workspaces;
-    /// returns how many messages.
+    /// Erases at once everything that is to be gone by the rules of the relay and its workspaces, whole
+    /// months where they go as such; returns how many messages were erased one by one.
     ///
     /// # Errors
     ///
     /// [`StorageError`].
     pub async fn retain(&self) -> Result<u64, StorageError> {
+        retention::tend(&self.services).await?;
         retention::erase(&self.services).await
     }
 

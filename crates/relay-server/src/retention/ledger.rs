@@ -10,6 +10,7 @@
 //! that dies forgets those; a quota is not a bill.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ const REMEMBERED_MAX: usize = 100_000;
 #[derive(Debug)]
 pub struct Ledger {
     relay: Rules,
+    /// Where months go that are let go of.
+    archive: Option<PathBuf>,
     workspaces: RwLock<HashMap<WorkspaceId, Rules>>,
     counted: Mutex<Counted>,
 }
@@ -45,16 +48,22 @@ struct Counted {
 }
 
 impl Ledger {
-    /// With the relay's own rules.
+    /// With the relay's own rules, and a folder for months that are let go of.
     #[must_use]
-    pub fn with(relay: Rules) -> Self {
-        Self { relay, workspaces: RwLock::default(), counted: Mutex::default() }
+    pub fn with(relay: Rules, archive: Option<PathBuf>) -> Self {
+        Self { relay, archive, workspaces: RwLock::default(), counted: Mutex::default() }
     }
 
     /// The relay's own rules.
     #[must_use]
     pub fn relay(&self) -> Rules {
         self.relay
+    }
+
+    /// The folder for months that are let go of.
+    #[must_use]
+    pub fn archive(&self) -> Option<&Path> {
+        self.archive.as_deref()
     }
 
     /// The workspaces that have rules of their own, and those.
@@ -170,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_counted_here_is_added_to_what_the_store_said() {
-        let (ledger, now) = (Ledger::with(Rules::default()), Timestamp::from_millis(1_000));
+        let (ledger, now) = (Ledger::with(Rules::default(), None), Timestamp::from_millis(1_000));
 
         ledger.learn(HERE, Some(ALICE), 10, now);
         ledger.learn(HERE, None, 30, now);
@@ -184,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_store_is_asked_again_after_a_while() {
-        let (ledger, now) = (Ledger::with(Rules::default()), Timestamp::from_millis(1_000));
+        let (ledger, now) = (Ledger::with(Rules::default(), None), Timestamp::from_millis(1_000));
 
         ledger.learn(HERE, None, 30, now);
 

@@ -3,6 +3,7 @@
 //! ```text
 //!  every 5 s    rules read anew, usage written
 //!  every minute what is too old or delivered is erased, by the node that leads
+//!  every hour   partitions made ahead and dropped
 //! ```
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::storage::{Erased, Erasure, StorageError};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Every how many looks something is erased.
 const LOOKS_AN_ERASURE: u32 = 12;
+/// Every how many looks partitions are tended.
+const LOOKS_A_TENDING: u32 = 720;
 /// What the node that leads does for all.
 const CHORE: &str = "retention";
 /// How long a node leads that says nothing more.
@@ -127,6 +130,9 @@ pub async fn run(services: Arc<Services>) {
 async fn look(services: &Services, looks: u32) -> Result<(), StorageError> {
     services.retention.refresh(&*services.storage).await?;
     services.retention.flush(&*services.storage, services.now()).await;
+    if looks.is_multiple_of(LOOKS_A_TENDING) {
+        tend(services).await?;
+    }
     if looks.is_multiple_of(LOOKS_AN_ERASURE) {
         let now = services.now();
         let until = now.after(LEASE);
@@ -145,7 +151,18 @@ pub async fn resign(services: &Services) {
     }
 }
 
-/// Erases everything that the rules want to be gone; returns how many messages.
+/// Makes room for the coming months, and drops those that are too old; returns how many.
+///
+/// # Errors
+///
+/// [`StorageError`].
+pub async fn tend(services: &Services) -> Result<u64, StorageError> {
+    let (ledger, now) = (&services.retention, services.now());
+    services.storage.tend_partitions(ledger.relay().keep, ledger.archive(), now).await
+}
+
+/// Erases everything that the rules want to be gone and that does not go by partitions; returns how
+/// many messages.
 ///
 /// # Errors
 ///
@@ -183,8 +200,9 @@ async fn erase_everywhere(services: &Services, erasure: Erasure) -> Result<Erase
 
 fn erasures(services: &Services) -> Vec<Erasure> {
     let (relay, now) = (services.retention.relay(), services.now());
-    let mut erasures =
-        vec![Erasure { workspace: None, before: relay.cutoff(now), hold: relay.hold }];
+    let by_partition = services.storage.has_partitions();
+    let before = relay.cutoff(now).filter(|_| !by_partition);
+    let mut erasures = vec![Erasure { workspace: None, before, hold: relay.hold }];
     for (workspace, own) in services.retention.workspaces() {
         let rules = relay.strictest(own);
         let before = rules.cutoff(now).filter(|_| rules.keep != relay.keep);

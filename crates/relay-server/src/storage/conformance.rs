@@ -167,6 +167,8 @@ macro_rules! suite {
                 what_is_erased_lets_go_of_its_blobs,
                 other_workspaces_are_left_alone,
                 conversations_are_erased_in_pages,
+                messages_of_every_month_stand_in_one_line,
+                months_that_are_too_old_are_let_go_of,
                 usage_is_counted_by_account_and_workspace,
             }
             unread {

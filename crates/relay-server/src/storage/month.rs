@@ -1,4 +1,4 @@
-//! Months: what usage is counted by, in UTC.
+//! Months: what partitions and usage are counted by, in UTC.
 
 use chat_core::time::Timestamp;
 
@@ -25,6 +25,23 @@ impl Month {
         Self { year: era * 400 + year + u64::from(month <= 2), month }
     }
 
+    /// The first moment of it, in milliseconds since 1970.
+    pub(super) fn start_ms(self) -> u64 {
+        let year = if self.month <= 2 { self.year - 1 } else { self.year };
+        let shifted = (self.month + 9) % 12;
+        let (era, of_era) = (year / 400, year % 400);
+        let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + (153 * shifted + 2) / 5;
+        (era * 146_097 + day_of_era).saturating_sub(719_468).saturating_mul(DAY_MS)
+    }
+
+    /// The month after it.
+    pub(super) fn next(self) -> Self {
+        match self.month {
+            12 => Self { year: self.year + 1, month: 1 },
+            month => Self { month: month + 1, ..self },
+        }
+    }
+
     /// As a number that grows: 202611.
     pub(super) fn number(self) -> i64 {
         i64::try_from(self.year * 100 + self.month).unwrap_or(i64::MAX)
@@ -37,18 +54,32 @@ mod tests {
 
     #[test]
     fn months_begin_where_the_calendar_says() {
-        for (ms, number) in [
-            (0, 197_001),
-            (951_868_799_999, 200_002),
-            (951_868_800_000, 200_003),
-            (1_709_251_199_999, 202_402),
-            (1_709_251_200_000, 202_403),
-            (1_798_761_599_999, 202_612),
-            (1_798_761_600_000, 202_701),
-            (4_107_542_399_999, 210_002),
-            (4_107_542_400_000, 210_003),
+        for (ms, year, month, start) in [
+            (0, 1970, 1, 0),
+            (951_782_400_000, 2000, 2, 949_363_200_000),
+            (951_868_800_000, 2000, 3, 951_868_800_000),
+            (1_709_164_800_000, 2024, 2, 1_706_745_600_000),
+            (1_800_000_000_000, 2027, 1, 1_798_761_600_000),
+            (4_107_542_400_000, 2100, 3, 4_107_542_400_000),
         ] {
-            assert_eq!(Month::of(Timestamp::from_millis(ms)).number(), number);
+            let found = Month::of(Timestamp::from_millis(ms));
+
+            assert_eq!(found, Month { year, month });
+            assert_eq!(found.start_ms(), start);
+        }
+    }
+
+    #[test]
+    fn months_follow_each_other_without_a_gap() {
+        let mut month = Month { year: 1970, month: 1 };
+
+        for _ in 0..12 * 400 {
+            let next = month.next();
+            let last = Timestamp::from_millis(next.start_ms() - 1);
+            assert_eq!(Month::of(last), month);
+            assert_eq!(Month::of(Timestamp::from_millis(next.start_ms())), next);
+            assert!(next > month && next.number() > month.number());
+            month = next;
         }
     }
 }

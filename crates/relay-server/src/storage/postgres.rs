@@ -38,17 +38,21 @@ macro_rules! bytewise {
 
 mod append;
 mod batch;
+mod partitions;
 #[path = "sql/verbs.rs"]
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for each backend")]
 mod verbs;
 
 use std::time::Duration;
 
+use chat_core::time::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgPool, Postgres, Transaction, query_scalar};
 
+use self::partitions::Months;
 use super::error::{StorageError, of_migration};
+use super::month::Month;
 use super::schema::{self, Schema, Step};
 use super::vitals::{Measured, Meter, Pool};
 
@@ -63,6 +67,7 @@ pub(crate) const STEPS: &[Step] = &[
     (7, "compatible", include_str!("../../migrations/postgres/0007_compatible.sql")),
     (8, "linking", include_str!("../../migrations/postgres/0008_linking.sql")),
     (9, "rules", include_str!("../../migrations/postgres/0009_rules.sql")),
+    (11, "partitions", include_str!("../../migrations/postgres/0011_partitions.sql")),
 ];
 /// How long a verb waits for a connection before it says that the store is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -76,6 +81,7 @@ type Connection = sqlx::PgConnection;
 pub struct Store {
     pool: PgPool,
     meter: Meter,
+    months: Months,
 }
 
 impl Measured for Store {
@@ -145,7 +151,7 @@ impl Store {
             .await?;
         check_settings(&pool).await?;
         migrate(patient, schema).await?;
-        Ok(Self { pool, meter: Meter::default() })
+        Ok(Self { pool, meter: Meter::default(), months: Months::default() })
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, StorageError> {
@@ -154,6 +160,23 @@ impl Store {
 
     async fn read(&self) -> Result<PoolConnection<Postgres>, StorageError> {
         Ok(self.pool.acquire().await?)
+    }
+
+    /// Makes room for what is accepted now, unless this node knows that there is.
+    async fn make_month(&self, now: Timestamp) -> Result<(), StorageError> {
+        let month = Month::of(now);
+        if self.months.has(month) {
+            return Ok(());
+        }
+        let made = async { partitions::make(&mut *self.read().await?, month).await };
+        self.meter.write(made).await?;
+        self.months.note(month);
+        Ok(())
+    }
+
+    /// Another node may have let go of a month; tells whether it is worth another attempt.
+    fn forget_months(&self) -> bool {
+        self.months.forget()
     }
 
     /// The disk is the server's, and so is what to do about it.

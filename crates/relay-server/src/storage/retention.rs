@@ -1,5 +1,8 @@
 //! For how long messages are kept, and how much of them there is.
 
+use std::path::Path;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chat_core::id::{AccountId, ConversationId, WorkspaceId};
 use chat_core::time::Timestamp;
@@ -70,6 +73,20 @@ pub trait RetentionStorage: Send + Sync {
         conversations: usize,
         now: Timestamp,
     ) -> Result<Erased, StorageError>;
+
+    /// Makes room for the messages of the coming months, and lets go at once of whole months that
+    /// are older than `keep`, once they are files in `archive`, if there is one; returns how many.
+    ///
+    /// A store without partitions does nothing, and has everything erased by [`Self::erase`].
+    async fn tend_partitions(
+        &self,
+        keep: Option<Duration>,
+        archive: Option<&Path>,
+        now: Timestamp,
+    ) -> Result<u64, StorageError>;
+
+    /// Whether whole months go by [`Self::tend_partitions`].
+    fn has_partitions(&self) -> bool;
 
     /// Counts bytes, all in one transaction.
     async fn add_usage(&self, usage: &[Usage]) -> Result<(), StorageError>;

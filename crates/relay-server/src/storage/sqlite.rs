@@ -44,6 +44,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chat_core::time::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction, query_as, query_scalar};
@@ -179,6 +180,17 @@ impl Store {
     /// Whether there is room for what grows the database.
     fn check_room(&self) -> Result<(), StorageError> {
         self.room.check()
+    }
+
+    /// There are no months here.
+    #[expect(clippy::unused_async, reason = "the other backend has partitions")]
+    async fn make_month(&self, _now: Timestamp) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    #[expect(clippy::unused_self, reason = "the other backend has partitions")]
+    fn forget_months(&self) -> bool {
+        false
     }
 
     /// Empties the log, so that erased bytes are not left in it.

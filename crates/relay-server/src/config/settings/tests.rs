@@ -48,6 +48,14 @@ fn redis_needs_postgres() {
 }
 
 #[test]
+fn an_archive_needs_postgres() {
+    let archive = ("retention.archive", "/var/lib/sealwire/archive");
+
+    assert!(settings(&[archive]).check().is_err());
+    assert!(settings(&[archive, ("database", "postgres://127.0.0.1/sealwire")]).check().is_ok());
+}
+
+#[test]
 fn a_public_address_needs_an_origin_with_tls() {
     let listen = ("listen", "0.0.0.0:7300");
 

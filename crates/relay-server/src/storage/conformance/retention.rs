@@ -133,6 +133,47 @@ pub(crate) async fn conversations_are_erased_in_pages(store: Arc<dyn Storage>) {
     assert_eq!(pages, [2, 2, 1]);
 }
 
+pub(crate) async fn messages_of_every_month_stand_in_one_line(store: Arc<dyn Storage>) {
+    let [alice, bob] = people(&store, ["alice", "bob"]).await;
+    let chat = group(&store, &alice, &[&bob], 1).await;
+    let at = |number: u64| NOW.after(days(20) * u32::try_from(number).unwrap());
+    for number in 0..8 {
+        store.tend_partitions(None, None, at(number)).await.unwrap();
+        store.append(&[alice.writes(&chat, &number.to_string())], at(number)).await.unwrap();
+    }
+
+    let page = store.read_after(bob.address(0), chat.id(), 0, 100, at(9)).await.unwrap();
+    let resent = store.append(&[alice.writes(&chat, "0")], at(9)).await.unwrap()[0].unwrap();
+    let new = store.append(&[alice.writes(&chat, "new")], at(9)).await.unwrap()[0].unwrap();
+
+    let places: Vec<_> = page.messages.iter().map(|m| (m.sequence, m.at)).collect();
+    assert_eq!(places, (0..8).map(|number| (number + 1, at(number))).collect::<Vec<_>>());
+    let first = (resent.sequence, resent.at, resent.freshness);
+    assert_eq!(first, (1, NOW, Freshness::Duplicate));
+    assert_eq!((new.sequence, new.freshness), (9, Freshness::New));
+}
+
+pub(crate) async fn months_that_are_too_old_are_let_go_of(store: Arc<dyn Storage>) {
+    let [alice, bob] = people(&store, ["alice", "bob"]).await;
+    let chat = group(&store, &alice, &[&bob], 1).await;
+    store.tend_partitions(None, None, NOW).await.unwrap();
+    store.append(&[alice.writes(&chat, "old")], NOW).await.unwrap();
+    let much_later = NOW.after(days(100));
+    store.append(&[alice.writes(&chat, "new")], much_later).await.unwrap();
+
+    let early = store.tend_partitions(Some(days(99)), None, much_later).await.unwrap();
+    let gone = store.tend_partitions(Some(days(40)), None, much_later).await.unwrap();
+
+    assert_eq!(early, 0);
+    assert_eq!(gone > 0, store.has_partitions());
+    let page = store.read_after(bob.address(0), chat.id(), 0, 10, much_later).await.unwrap();
+    let left: Vec<_> = page.messages.iter().map(|message| message.sequence).collect();
+    assert_eq!(left, if store.has_partitions() { vec![2] } else { vec![1, 2] });
+    // What is gone is still known by its id, so a late resend is no second message.
+    let resent = store.append(&[alice.writes(&chat, "old")], much_later).await.unwrap();
+    assert_eq!(resent[0].unwrap().sequence, 1);
+}
+
 pub(crate) async fn usage_is_counted_by_account_and_workspace(store: Arc<dyn Storage>) {
     let [alice, bob] = people(&store, ["alice", "bob"]).await;
     let usage = |person: &Person, at, bytes| Usage {

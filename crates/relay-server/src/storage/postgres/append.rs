@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  1  SELECT … ORDER BY id FOR NO KEY UPDATE     the conversations' rows, locked in one order
-//!  2  WITH input, known, fresh, stored, moved    what was there, what is new, its sequences,
-//!     SELECT …                                   the rows, and the conversations' new ends
+//!  2  WITH input, known, fresh, stored, noted,   what was there, what is new, its sequences, the
+//!     moved SELECT …                             rows, their ids, and the conversations' new ends
 //! ```
 //!
 //! They are two because a statement sees the database as it was when it began: one that waited for
@@ -149,7 +149,7 @@ WITH input AS (
               expires_at, seen_timer_ms, header, commitment, payload, wraps)
 ), known AS (
     SELECT m.conversation, m.message, m.sequence, m.received_at, m.sender_account, m.sender_device
-    FROM input i JOIN messages m ON m.conversation = i.conversation AND m.message = i.message
+    FROM input i JOIN message_ids m ON m.conversation = i.conversation AND m.message = i.message
 ), fresh AS (
     SELECT i.*, c.last + row_number() OVER (PARTITION BY i.conversation ORDER BY i.number)
         AS sequence
@@ -163,6 +163,10 @@ WITH input AS (
         $13, expires_at, seen_timer_ms, header, commitment, payload, wraps
     FROM fresh
     RETURNING conversation, message, sequence, received_at, sender_account, sender_device
+), noted AS (
+    INSERT INTO message_ids
+        (conversation, message, sequence, received_at, sender_account, sender_device)
+    SELECT conversation, message, sequence, $13, sender_account, sender_device FROM fresh
 ), moved AS (
     UPDATE conversations c SET last = f.last
     FROM (SELECT conversation, max(sequence) AS last FROM fresh GROUP BY conversation) f

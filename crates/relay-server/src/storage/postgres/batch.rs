@@ -1,5 +1,8 @@
 //! What PostgreSQL does in one statement for many rows: a statement costs it a round trip.
 
+use std::path::Path;
+use std::time::Duration;
+
 use chat_core::codec::to_bytes;
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
 use chat_core::prekey::OneTimePrekey;
@@ -9,7 +12,7 @@ use sqlx::{query, query_as};
 use super::super::row::{
     ActiveRow, BacklogRow, PlaceOf, Read, SessionRow, backlog as read_backlog, expired, signed,
 };
-use super::Connection;
+use super::{Connection, Store, partitions};
 use crate::storage::{Acknowledgement, Backlog, Expired, Session, StorageError};
 
 pub(super) use super::append::append;
@@ -104,6 +107,20 @@ pub(super) async fn session_states(
     Ok(rows)
 }
 
+/// Whole months of messages go at once.
+pub(super) const HAS_PARTITIONS: bool = true;
+
+pub(super) async fn tend_partitions(
+    store: &Store,
+    keep: Option<Duration>,
+    archive: Option<&Path>,
+    now: Timestamp,
+) -> Result<u64, StorageError> {
+    let tended = partitions::tend(&mut *store.read().await?, keep, archive, now).await;
+    store.months.forget();
+    tended
+}
+
 /// Several nodes may work on one database.
 pub(super) const IS_SHARED: bool = true;
 
@@ -117,7 +134,7 @@ pub(super) async fn place_of(
     message: MessageId,
 ) -> Result<Option<PlaceOf>, StorageError> {
     let found: Option<(i64, i64, Vec<u8>, Vec<u8>)> = query_as(
-        "SELECT sequence, received_at, sender_account, sender_device FROM messages \
+        "SELECT sequence, received_at, sender_account, sender_device FROM message_ids \
          WHERE conversation = $1 AND message = $2",
     )
     .bind(conversation.as_bytes().as_slice())
@@ -133,11 +150,12 @@ pub(super) async fn expire_due(
     limit: usize,
 ) -> Result<Vec<Expired>, StorageError> {
     let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = query_as(
-        "WITH due AS (SELECT conversation, sequence FROM messages WHERE expires_at <= $1 \
-             ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
+        "WITH due AS (SELECT conversation, sequence, received_at FROM messages \
+             WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
          UPDATE messages m SET header = NULL, commitment = NULL, payload = NULL, wraps = NULL, \
              expires_at = NULL, seen_timer_ms = NULL \
          FROM due WHERE m.conversation = due.conversation AND m.sequence = due.sequence \
+           AND m.received_at = due.received_at \
          RETURNING m.conversation, m.sequence, m.message",
     )
     .bind(signed(now.as_millis()))

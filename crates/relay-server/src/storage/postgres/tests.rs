@@ -1,3 +1,5 @@
+mod months;
+
 use std::sync::Arc;
 
 use chat_core::time::Timestamp;

@@ -1,5 +1,6 @@
 //! Rules of workspaces, what goes by them, and how much there is.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -62,6 +63,19 @@ impl RetentionStorage for Store {
         }
         self.after_erasing(usize::try_from(erased.messages).unwrap_or(usize::MAX)).await;
         Ok(erased)
+    }
+
+    async fn tend_partitions(
+        &self,
+        keep: Option<Duration>,
+        archive: Option<&Path>,
+        now: Timestamp,
+    ) -> Result<u64, StorageError> {
+        batch::tend_partitions(self, keep, archive, now).await
+    }
+
+    fn has_partitions(&self) -> bool {
+        batch::HAS_PARTITIONS
     }
 
     async fn add_usage(&self, usage: &[Usage]) -> Result<(), StorageError> {

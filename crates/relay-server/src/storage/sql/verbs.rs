@@ -6,7 +6,8 @@
 //!  postgres.rs ─┘                         └─▶ super: what the two do differently
 //! ```
 //!
-//! A parent brings `Store` with `begin`, `read`, `check_room` and `after_erasing`, the type `Connection`, the
+//! A parent brings `Store` with `begin`, `read`, `check_room`, `make_month`, `forget_months` and
+//! `after_erasing`, the type `Connection`, the
 //! macros `for_update!` and `for_share!`, and a module `batch` for what one of them does in one
 //! statement and the other row by row. Both read `$1` as the first parameter.
 //!
@@ -313,7 +314,14 @@ impl Storage for Store {
         messages: &[NewMessage],
         now: Timestamp,
     ) -> Result<Vec<Result<Appended, AppendError>>, StorageError> {
-        grow!(self, naming::append(messages, now))
+        self.make_month(now).await?;
+        match grow!(self, naming::append(messages, now)) {
+            Err(StorageError::Unstorable) if self.forget_months() => {
+                self.make_month(now).await?;
+                grow!(self, naming::append(messages, now))
+            }
+            appended => appended,
+        }
     }
 
     async fn read_after(

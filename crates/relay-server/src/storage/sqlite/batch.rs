@@ -2,6 +2,8 @@
 //! round trip over a network. What comes with every message goes in pieces, the rest row by row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
 
 use chat_core::codec::to_bytes;
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
@@ -12,7 +14,7 @@ use sqlx::{QueryBuilder, Sqlite, query, query_as, query_scalar};
 use super::super::row::{
     ActiveRow, BacklogRow, PlaceOf, Read, SessionRow, backlog as read_backlog, expired, signed,
 };
-use super::Connection;
+use super::{Connection, Store};
 use crate::storage::{Acknowledgement, Backlog, Expired, Session, StorageError};
 
 pub(super) use super::append::append;
@@ -103,6 +105,19 @@ pub(super) async fn session_states(
         });
     }
     Ok(rows)
+}
+
+/// Everything stands in one table.
+pub(super) const HAS_PARTITIONS: bool = false;
+
+#[expect(clippy::unused_async, reason = "the other backend has something to do")]
+pub(super) async fn tend_partitions(
+    _: &Store,
+    _: Option<Duration>,
+    _: Option<&Path>,
+    _: Timestamp,
+) -> Result<u64, StorageError> {
+    Ok(0)
 }
 
 /// Whoever has the file is alone.
