@@ -12,12 +12,14 @@
 //! Absent on purpose: secrets. Keys are generated and kept by the relay's storage.
 
 mod accounts;
+mod acme;
 mod blobs;
 mod network;
 mod operating;
 mod push;
 mod retention;
 mod settings;
+mod tls;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,11 +27,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use accounts::{Accounts, Registration, WorkspacesBy};
+pub use acme::Acme;
 pub use blobs::{BlobConfig, BlobLimits, BlobStore, S3Place};
 pub use network::{Network, NoNetwork};
 pub use operating::{Migrate, Operating, Timeouts};
 pub use push::{ApnsConfig, FcmConfig, PushConfig};
 pub use settings::{KEYS, Problems, Settings};
+pub use tls::{Tls, TlsVersion};
 
 use crate::retention::Rules;
 
@@ -168,53 +172,6 @@ impl Caps {
     }
 }
 
-/// TLS in the program itself.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Tls {
-    /// A file with the certificate and those that vouch for it, in PEM form.
-    pub certificate: PathBuf,
-    /// A file with its private key, in PEM form.
-    pub key: PathBuf,
-    /// The oldest version that is spoken.
-    pub minimum: TlsVersion,
-    /// For how long browsers are to remember that there is TLS; zero: they are told nothing.
-    pub hsts_seconds: u32,
-}
-
-impl Tls {
-    /// Browsers remember for a year.
-    pub const HSTS_SECONDS: u32 = 365 * 24 * 3600;
-
-    /// TLS 1.3 with these files.
-    #[must_use]
-    pub fn with(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        Self {
-            certificate: certificate.into(),
-            key: key.into(),
-            minimum: TlsVersion::Tls13,
-            hsts_seconds: Self::HSTS_SECONDS,
-        }
-    }
-}
-
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TlsVersion {
-    /// 1.2, for clients that know nothing newer.
-    Tls12,
-    /// 1.3.
-    Tls13,
-}
-
-impl fmt::Display for TlsVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tls12 => "1.2",
-            Self::Tls13 => "1.3",
-        })
-    }
-}
-
 /// A configuration that was checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
@@ -311,11 +268,7 @@ impl fmt::Display for Config {
             writeln!(f, "web_origins = {}", text(&self.web_origins.join(", ")))?;
         }
         if let Some(tls) = &self.tls {
-            writeln!(f, "\n[tls]")?;
-            writeln!(f, "certificate = {}", text(&tls.certificate.display().to_string()))?;
-            writeln!(f, "key = {}", text(&tls.key.display().to_string()))?;
-            writeln!(f, "minimum = {}", text(&tls.minimum.to_string()))?;
-            writeln!(f, "hsts_seconds = {}", tls.hsts_seconds)?;
+            tls::write(tls, f)?;
         }
         writeln!(f, "\n[accounts]")?;
         writeln!(f, "registration = {}", text(&self.accounts.registration.to_string()))?;

@@ -61,6 +61,18 @@ pub(crate) struct Flags {
     /// For how long browsers remember that there is TLS, 0 for not at all [default: 31536000].
     #[arg(long, env = "SEALWIRE_TLS_HSTS_SECONDS", value_name = "SECONDS")]
     tls_hsts_seconds: Option<String>,
+    /// Names to get a certificate for from an ACME authority, with commas, instead of files.
+    #[arg(long, env = "SEALWIRE_TLS_ACME_DOMAINS", value_name = "NAMES")]
+    tls_acme_domains: Option<String>,
+    /// A mail address that the authority may write to [default: none].
+    #[arg(long, env = "SEALWIRE_TLS_ACME_CONTACT", value_name = "ADDRESS")]
+    tls_acme_contact: Option<String>,
+    /// The authority's directory [default: Let's Encrypt's].
+    #[arg(long, env = "SEALWIRE_TLS_ACME_DIRECTORY", value_name = "URL")]
+    tls_acme_directory: Option<String>,
+    /// A folder for the account and the certificate [default: acme in the data folder].
+    #[arg(long, env = "SEALWIRE_TLS_ACME_CACHE", value_name = "FOLDER")]
+    tls_acme_cache: Option<String>,
     /// Who may register: open, invitation or closed [default: open].
     #[arg(long, env = "SEALWIRE_ACCOUNTS_REGISTRATION", value_name = "WHO")]
     accounts_registration: Option<String>,
@@ -198,6 +210,10 @@ impl Flags {
             ("tls.key", self.tls_key),
             ("tls.minimum", self.tls_minimum),
             ("tls.hsts_seconds", self.tls_hsts_seconds),
+            ("tls.acme_domains", self.tls_acme_domains),
+            ("tls.acme_contact", self.tls_acme_contact),
+            ("tls.acme_directory", self.tls_acme_directory),
+            ("tls.acme_cache", self.tls_acme_cache),
             ("accounts.registration", self.accounts_registration),
             ("accounts.workspaces_by", self.accounts_workspaces_by),
             ("accounts.name_kept_days", self.accounts_name_kept_days),

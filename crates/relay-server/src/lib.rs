@@ -21,6 +21,7 @@
 //! | [`presence`] | who is there, and who is told |
 //! | [`registry`], [`dispatcher`], [`delivery`] | who is connected, what they hear of, what they are sent |
 //! | [`tls`], [`http`], [`socket`], [`connection`], [`encoding`] | TLS, REST and WebSockets |
+//! | `acme` | certificates from an authority; a feature |
 //! | [`janitor`], [`metrics`], [`logging`] | housekeeping, counters, what may be logged |
 //! | [`operator`] | what the command line does beside running the relay |
 //! | `failpoint` | where a relay under test dies; empty in a release |
@@ -37,6 +38,8 @@
 //! ```
 
 pub mod acknowledgements;
+#[cfg(feature = "acme")]
+pub mod acme;
 pub mod admission;
 pub mod audit;
 pub mod auth;

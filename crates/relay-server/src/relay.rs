@@ -6,6 +6,7 @@
 //! ```
 
 mod at_once;
+mod certificates;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use chat_core::id::{AccountId, WorkspaceId};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -36,7 +36,7 @@ use crate::bus::redis::meter::RedisMeter;
 use crate::bus::redis::{BadRedisUrl, RedisBus, RedisConfig};
 use crate::bus::{Bus, Inbox, NodeId};
 use crate::clock::Clock;
-use crate::config::{Config, Database, Migrate, Tls};
+use crate::config::{Config, Database, Migrate};
 use crate::directory::Directory;
 use crate::http::{App, router};
 use crate::limits::Limits;
@@ -58,8 +58,6 @@ use crate::tls::{Certificates, Reloaded, TlsError, choose_provider};
 use crate::writer::Writers;
 use crate::{dispatcher, janitor, random};
 
-/// How often the files of the certificate are looked at.
-const CERTIFICATE_EVERY: Duration = Duration::from_secs(5);
 /// How long clients may take to hear that they are to leave, and requests to end. Together with the
 /// four below it is less than ten seconds: whoever runs services often kills after that.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -99,6 +97,10 @@ pub enum StartError {
     /// The certificate.
     #[error("TLS cannot be used: {0}")]
     Tls(#[from] TlsError),
+    /// There is no certificate, nor anything that could stand in for it.
+    #[cfg(feature = "acme")]
+    #[error(transparent)]
+    Acme(#[from] crate::acme::AcmeError),
     /// Who wakes devices.
     #[error(transparent)]
     Push(#[from] BadPush),
@@ -194,8 +196,9 @@ impl Relay {
         clock: Arc<dyn Clock>,
         ports: Ports,
     ) -> Result<Self, StartError> {
-        let certificates = config.tls.as_ref().map(Certificates::read).transpose()?;
-        let tls = match (&certificates, &config.tls) {
+        let ends_here = config.tls.clone();
+        let certificates = ends_here.as_ref().map(certificates::read).transpose()?;
+        let tls = match (&certificates, &ends_here) {
             (Some(certificates), Some(tls)) => Some(certificates.server_config(tls)?.into()),
             _ => None,
         };
@@ -208,7 +211,7 @@ impl Relay {
             services: services.clone(),
             ready: Arc::new(AtomicBool::new(true)),
             connections: TaskTracker::new(),
-            hsts: config.tls.as_ref().and_then(hsts),
+            hsts: config.tls.as_ref().and_then(certificates::hsts),
             timeouts: config.operating.timeouts,
             proxies: config.proxies.into(),
             web_origins: config.web_origins.into(),
@@ -238,8 +241,8 @@ impl Relay {
             tasks.push(tokio::spawn(courier::gather(services.clone(), news)));
             tasks.push(tokio::spawn(courier::run(services.clone())));
         }
-        if let Some(certificates) = &certificates {
-            tasks.push(tokio::spawn(watch(certificates.clone(), services.clone())));
+        if let (Some(certificates), Some(tls)) = (&certificates, ends_here) {
+            tasks.extend(certificates::keep(certificates, &tls, &services));
         }
         let note = Note::done(AuditEvent::Started).saying(env!("CARGO_PKG_VERSION"));
         services.audit.note(note);
@@ -464,26 +467,6 @@ fn connect_bus(redis: Option<&RedisConfig>, node: NodeId) -> Result<Meeting, Sta
             Ok((Arc::new(bus), inbox, Arc::new(board)))
         }
     }
-}
-
-/// Looks now and then whether the files of the certificate have changed; does not return.
-async fn watch(certificates: Arc<Certificates>, services: Arc<Services>) {
-    loop {
-        tokio::time::sleep(CERTIFICATE_EVERY).await;
-        match certificates.reload() {
-            Ok(Reloaded::Unchanged) => {}
-            Ok(Reloaded::Changed) => {
-                tracing::info!("the certificate has changed");
-                services.audit.note(Note::done(AuditEvent::CertificateChanged));
-            }
-            Err(error) => tracing::warn!(%error, "the certificate in use stays in use"),
-        }
-    }
-}
-
-fn hsts(tls: &Tls) -> Option<HeaderValue> {
-    let seconds = Some(tls.hsts_seconds).filter(|seconds| *seconds > 0)?;
-    HeaderValue::from_str(&format!("max-age={seconds}")).ok()
 }
 
 fn limits(config: &Config, redis: Option<&RedisConfig>) -> Result<Arc<dyn Limits>, StartError> {

@@ -94,6 +94,11 @@ impl Server {
         match timeout(timeouts.handshake(), tls.accept(stream)).await {
             Ok(Ok(stream)) => {
                 metrics.tls_handshakes.add(1);
+                // Who has asked for a challenge has seen it now.
+                #[cfg(feature = "acme")]
+                if stream.get_ref().1.alpn_protocol() == Some(crate::tls::challenges::ALPN) {
+                    return;
+                }
                 // A connection is mostly waiting; what its handshake needed is not kept for that.
                 Box::pin(serve(stream, peer, admitted, router, head, stop)).await;
             }

@@ -7,7 +7,13 @@
 //!
 //! TLS 1.3 only, unless the configuration asks for 1.2 too. The key exchange is X25519 with
 //! ML-KEM-768 wherever the client has it, so what is recorded today stays closed to tomorrow's
-//! quantum computers. Absent: client certificates, several names, ACME.
+//! quantum computers. With the feature `acme` the file may come from an authority, and handshakes
+//! that ask for a challenge of its are answered with that (`acme`). Absent: client
+//! certificates, a certificate for each of several names.
+
+#[cfg(feature = "acme")]
+pub(crate) mod challenges;
+pub(crate) mod validity;
 
 use std::fmt;
 use std::io;
@@ -72,6 +78,9 @@ pub struct Certificates {
     current: RwLock<Arc<CertifiedKey>>,
     /// Of both files, when they were read last with success or without.
     seen: Mutex<Digest>,
+    /// What an authority is to see.
+    #[cfg(feature = "acme")]
+    pub(crate) challenges: challenges::Challenges,
 }
 
 impl fmt::Debug for Certificates {
@@ -103,6 +112,8 @@ impl Certificates {
             key: tls.key.clone(),
             current: RwLock::new(Arc::new(current)),
             seen: Mutex::new(files.digest()),
+            #[cfg(feature = "acme")]
+            challenges: challenges::Challenges::default(),
         }))
     }
 
@@ -141,6 +152,10 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(self.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        #[cfg(feature = "acme")]
+        if tls.acme.is_some() {
+            config.alpn_protocols.push(challenges::ALPN.to_vec());
+        }
         // So that ten thousand clients who come back at once need not sign ten thousand times.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Unusable)?;
         config.send_tls13_tickets = 1;
@@ -154,7 +169,12 @@ fn provider() -> CryptoProvider {
 }
 
 impl ResolvesServerCert for Certificates {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    #[cfg_attr(not(feature = "acme"), expect(unused_variables, reason = "one certificate for all"))]
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        #[cfg(feature = "acme")]
+        if challenges::is_asked_for(&hello) {
+            return self.challenges.answer(hello.server_name()?);
+        }
         Some(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }

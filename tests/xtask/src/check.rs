@@ -22,9 +22,10 @@ enum Verdict {
 /// A name and how to come to a verdict.
 type Check = (&'static str, fn() -> Verdict);
 
-const CHECKS: [Check; 5] = [
+const CHECKS: [Check; 6] = [
     ("formatting", formatting),
     ("lints", lints),
+    ("lints of the relay without its features", lints_of_the_relay),
     ("documentation", documentation),
     ("licences, bans, sources", dependencies),
     ("advisories", advisories),
@@ -69,6 +70,23 @@ fn lints() -> Verdict {
         return Verdict::Skipped("clippy is not installed (`rustup component add clippy`)");
     }
     verdict_of(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+}
+
+/// The tests bring every feature of the relay; who builds it alone has none.
+fn lints_of_the_relay() -> Verdict {
+    if !succeeds(&mut cargo(["clippy", "--version"])) {
+        return Verdict::Skipped("clippy is not installed (`rustup component add clippy`)");
+    }
+    verdict_of(&[
+        "clippy",
+        "-p",
+        "relay-server",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 fn documentation() -> Verdict {

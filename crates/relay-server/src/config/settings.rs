@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::{registration, workspaces_by};
 use super::{
-    A_DAY, Accounts, BlobConfig, BlobStore, Config, Database, Network, Operating, PushConfig, Tls,
-    TlsVersion, blobs, push, retention,
+    A_DAY, Accounts, BlobConfig, BlobStore, Config, Database, Network, Operating, PushConfig,
+    blobs, push, retention, tls,
 };
 
 /// Every setting: its key in a file, and what it is when nobody says.
@@ -28,6 +28,10 @@ pub const KEYS: &[(&str, &str)] = &[
     ("tls.key", "none: no TLS here"),
     ("tls.minimum", "1.3"),
     ("tls.hsts_seconds", "31536000"),
+    ("tls.acme_domains", "none: the certificate is a file"),
+    ("tls.acme_contact", "none"),
+    ("tls.acme_directory", "Let's Encrypt"),
+    ("tls.acme_cache", "acme in the data folder"),
     ("accounts.registration", "open; or invitation, or closed"),
     ("accounts.workspaces_by", "operator; or owners"),
     ("accounts.name_kept_days", "30"),
@@ -204,7 +208,7 @@ impl Settings {
         config.origin = self.take("origin", origin);
         config.proxies = self.take("proxies", proxies).unwrap_or_default();
         config.web_origins = self.take("web_origins", web_origins).unwrap_or_default();
-        config.tls = self.take_tls();
+        config.tls = tls::take(&mut self, &config.data);
         self.take_accounts(&mut config.accounts);
         if let Some(days) = self.take("audit.keep_days", count) {
             config.audit_kept = A_DAY * days;
@@ -280,25 +284,14 @@ impl Settings {
         })
     }
 
-    fn take_tls(&mut self) -> Option<Tls> {
-        let certificate = self.take("tls.certificate", file);
-        let key = self.take("tls.key", file);
-        let minimum = self.take("tls.minimum", tls_version);
-        let hsts_seconds = self.take("tls.hsts_seconds", seconds);
-        let (Some(certificate), Some(key)) = (certificate, key) else {
-            if self.found.keys().any(|key| key.starts_with("tls.")) {
-                self.problems.push(
-                    "TLS needs both files: set `tls.certificate` and `tls.key`, or nothing of \
-                     `tls`."
-                        .to_owned(),
-                );
-            }
-            return None;
-        };
-        let mut tls = Tls::with(certificate, key);
-        tls.minimum = minimum.unwrap_or(tls.minimum);
-        tls.hsts_seconds = hsts_seconds.unwrap_or(tls.hsts_seconds);
-        Some(tls)
+    /// Notes something that is wrong with several settings together.
+    pub(super) fn complain(&mut self, problem: &str) {
+        self.problems.push(problem.to_owned());
+    }
+
+    /// Whether any setting was given whose key begins so.
+    pub(super) fn says_something_of(&self, prefix: &str) -> bool {
+        self.found.keys().any(|key| key.starts_with(prefix))
     }
 
     fn take_accounts(&mut self, accounts: &mut Accounts) {
@@ -453,23 +446,15 @@ fn web_origins(text: &str) -> Result<Vec<String>, &'static str> {
     text.split(',').map(|one| origin(one.trim())).collect()
 }
 
-fn file(text: &str) -> Result<PathBuf, &'static str> {
+pub(super) fn file(text: &str) -> Result<PathBuf, &'static str> {
     if text.trim().is_empty() { Err("the path of a file") } else { Ok(text.into()) }
-}
-
-fn tls_version(text: &str) -> Result<TlsVersion, &'static str> {
-    match text {
-        "1.2" => Ok(TlsVersion::Tls12),
-        "1.3" => Ok(TlsVersion::Tls13),
-        _ => Err("1.2 or 1.3"),
-    }
 }
 
 fn days(text: &str) -> Result<u32, &'static str> {
     text.parse().map_err(|_| "a whole number of days")
 }
 
-fn seconds(text: &str) -> Result<u32, &'static str> {
+pub(super) fn seconds(text: &str) -> Result<u32, &'static str> {
     text.parse().map_err(|_| "a whole number of seconds")
 }
 

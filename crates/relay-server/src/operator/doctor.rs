@@ -15,15 +15,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chat_core::time::Timestamp;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
+use webpki::EndEntityCert;
 
 use super::{OperatorError, open};
 use crate::audit::verify;
 use crate::config::{Config, Database, KEYS, Tls, without_password};
 use crate::storage::{Storage, StorageError};
 use crate::tls::Certificates;
+use crate::tls::validity::{covers, validity};
 
 /// What a certificate has left when it is time to renew it.
 const RENEW_WITHIN: Duration = Duration::from_secs(21 * 24 * 3600);
@@ -150,8 +151,6 @@ fn variables(names: impl Iterator<Item = String>) -> Finding {
     }
 }
 
-/// The end of the year 9999, beyond which no certificate can be valid.
-const LAST_SECOND: u64 = 253_402_300_799;
 /// When this version was written; a clock before that is wrong.
 const WRITTEN: Timestamp = Timestamp::from_millis(1_760_000_000_000);
 
@@ -246,6 +245,9 @@ fn permissions(folder: &Path) -> Finding {
 
 fn certificate(tls: &Tls, origin: Option<&str>, now: Timestamp) -> Vec<Finding> {
     crate::tls::choose_provider();
+    if tls.acme.is_some() && !tls.certificate.exists() {
+        return vec![warn("tls", "there is no certificate yet", "the running relay gets one")];
+    }
     if let Err(error) = Certificates::read(tls) {
         return vec![fail("tls", error.to_string(), "name files that fit together in `tls`")];
     }
@@ -279,29 +281,6 @@ fn certificate(tls: &Tls, origin: Option<&str>, now: Timestamp) -> Vec<Finding> 
         ));
     }
     findings
-}
-
-/// From when to when a certificate is valid: what webpki says about times before and after.
-fn validity(certificate: &EndEntityCert<'_>) -> Option<(Timestamp, Timestamp)> {
-    let refused_at = |seconds| {
-        let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let (usage, algorithms) = (KeyUsage::server_auth(), ALL_VERIFICATION_ALGS);
-        certificate.verify_for_usage(algorithms, &[], &[], at, usage, None, None).err()
-    };
-    let moment = |at: UnixTime| Timestamp::from_millis(at.as_secs().saturating_mul(1_000));
-    match (refused_at(0)?, refused_at(LAST_SECOND)?) {
-        (
-            webpki::Error::CertNotValidYet { not_before, .. },
-            webpki::Error::CertExpired { not_after, .. },
-        ) => Some((moment(not_before), moment(not_after))),
-        _ => None,
-    }
-}
-
-/// Whether a certificate is for `host`.
-fn covers(certificate: &EndEntityCert<'_>, host: &str) -> bool {
-    let name = ServerName::try_from(host);
-    name.is_ok_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
 }
 
 async fn redis(url: &str, now: Timestamp) -> Finding {

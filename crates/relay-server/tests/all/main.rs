@@ -4,8 +4,12 @@
 #![allow(clippy::indexing_slicing, unreachable_pub)]
 
 mod accounts;
+#[cfg(feature = "acme")]
+mod acme;
 mod api;
 mod audit;
+#[cfg(feature = "acme")]
+mod authority;
 mod backups;
 mod blobs;
 mod cli;

@@ -1,4 +1,4 @@
-use super::super::Migrate;
+use super::super::{Migrate, Tls, TlsVersion};
 use super::*;
 
 fn settings(pairs: &[(&str, &str)]) -> Settings {
@@ -86,6 +86,26 @@ fn tls_needs_both_files_and_an_origin_to_match() {
     ] {
         assert!(settings(wrong).check().is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn names_for_an_authority_stand_where_the_files_would() {
+    let domains = ("tls.acme_domains", "relay.example");
+    let data = ("data", "/srv/sealwire");
+
+    let tls = settings(&[domains, data]).check().map(|config| config.tls);
+    let both = settings(&[domains, ("tls.certificate", "a.pem"), ("tls.key", "b.pem")]).check();
+    let bare = settings(&[("tls.acme_contact", "me@relay.example")]).check();
+
+    assert_eq!(tls.is_ok(), cfg!(feature = "acme"));
+    match tls {
+        Ok(tls) => {
+            let place = PathBuf::from("/srv/sealwire/acme/certificate.pem");
+            assert_eq!(tls.unwrap().certificate, place);
+        }
+        Err(problems) => assert!(problems.to_string().contains("--features acme"), "{problems}"),
+    }
+    assert!(both.is_err() && bare.is_err());
 }
 
 #[test]
