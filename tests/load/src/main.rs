@@ -11,6 +11,7 @@
 //! tell. Generator and relay share the machine; on few cores both figures say so. Every scenario
 //! ends by itself.
 
+mod acts;
 mod backlog;
 mod channel;
 mod idle;
@@ -138,6 +139,12 @@ enum Scenario {
         #[arg(long, default_value_t = 10)]
         seconds: u32,
     },
+    /// Single acts, one at a time: connecting, a message, typing, presence, a page of history.
+    Acts {
+        /// How often each.
+        #[arg(long, default_value_t = 200)]
+        times: u32,
+    },
     /// Messages that waited for devices which were away.
     Backlog {
         /// How many devices were away.
@@ -184,6 +191,7 @@ impl Scenario {
             Self::Connections { .. } => "connections",
             Self::Storm { .. } => "storm",
             Self::Channel { .. } => "channel",
+            Self::Acts { .. } => "acts",
             Self::Backlog { .. } => "backlog",
         }
     }
@@ -212,6 +220,7 @@ impl Scenario {
             Self::Channel { members, rate, seconds } => {
                 channel::run(nodes, report, members, &steady(rate, seconds)).await
             }
+            Self::Acts { times } => acts::run(nodes, report, times).await,
             Self::Backlog { devices, messages } => {
                 backlog::run(nodes, report, devices, messages).await
             }

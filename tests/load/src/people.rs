@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chat_core::codec::{Bytes, to_bytes};
 use chat_core::envelope::{Envelope, Header};
 use chat_core::frame::ClientFrame;
-use chat_core::id::MessageId;
+use chat_core::id::{ConversationId, DeviceAddress, MessageId};
 use chat_sdk::transport::{
     AccessToken, Answer, FrameSink, Link, Network, Origin, Request, Transport,
 };
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 8;
 pub(crate) struct Device {
     /// Which one of this run; its node goes by this.
     pub(crate) number: u32,
-    token: AccessToken,
+    pub(crate) token: AccessToken,
 }
 
 impl Device {
@@ -64,6 +64,14 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
+    pub(crate) fn conversation(&self) -> ConversationId {
+        self.header.conversation
+    }
+
+    pub(crate) fn sender(&self) -> DeviceAddress {
+        self.header.sender
+    }
+
     /// The message under another id, whose last four bytes are `number`, as is the request.
     pub(crate) fn frame(&self, number: u32) -> Outcome<ClientFrame> {
         let mut id: [u8; 16] = rand::random();
