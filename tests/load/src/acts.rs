@@ -120,10 +120,16 @@ fn note(latencies: &mut Latencies, began: Instant) {
 
 async fn until(wire: &mut Wire, is_it: impl Fn(&RelayFrame) -> bool) -> Outcome<()> {
     loop {
-        match wire.reading.next().await? {
-            RelayFrame::Reject { reject, .. } => return Err(reject.message.into()),
-            frame if is_it(&frame) => return Ok(()),
+        let frame = wire.reading.next().await?;
+        match &frame {
+            RelayFrame::Reject { reject, .. } => return Err(reject.message.clone().into()),
+            RelayFrame::Deliver { sequence, envelope, .. } => {
+                wire.acknowledge(envelope, *sequence).await?;
+            }
             _ => {}
+        }
+        if is_it(&frame) {
+            return Ok(());
         }
     }
 }

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::codec::{from_bytes, to_bytes};
+use chat_core::envelope::Envelope;
 use chat_core::frame::{ClientFrame, RelayFrame, SOCKET_PATH, SUBPROTOCOL_CBOR};
 use chat_core::limits::FRAME_BYTES_MAX;
+use chat_core::receipt::Sequence;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -104,6 +106,12 @@ impl Wire {
         Ok(Self { writing: Writing(sink), reading: Reading(stream) })
     }
 
+    /// Tells the relay that a message is here, and all before it.
+    pub(crate) async fn acknowledge(&mut self, message: &Envelope, up_to: Sequence) -> Outcome<()> {
+        let conversation = message.read_header()?.conversation;
+        self.writing.send(&ClientFrame::Acknowledge { conversation, up_to }).await
+    }
+
     /// Takes and acknowledges what the relay has; gives how many messages that were.
     pub(crate) async fn catch_up(&mut self) -> Outcome<u32> {
         let mut messages = 0;
@@ -112,9 +120,7 @@ impl Wire {
                 RelayFrame::CaughtUp => return Ok(messages),
                 RelayFrame::Deliver { sequence, envelope, .. } => {
                     messages += 1;
-                    let conversation = envelope.read_header()?.conversation;
-                    let read = ClientFrame::Acknowledge { conversation, up_to: sequence };
-                    self.writing.send(&read).await?;
+                    self.acknowledge(&envelope, sequence).await?;
                 }
                 _ => {}
             }
