@@ -5,9 +5,10 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use chat_sdk::{Client, Event};
+use chat_sdk::{Client, Event, ReportReason};
+use relay_server::operator::reports;
 use relay_server::testing::TestRelay;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -97,6 +98,45 @@ async fn a_bot_says_back_what_it_hears_and_remembers_who_it_is() {
         assert_eq!(timeout(AT_MOST, answer).await.unwrap().as_deref(), Some(word));
         bot.kill().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn read_report_shows_what_was_said() {
+    let relay = TestRelay::start().await;
+    let register = async |name: &str| {
+        let builder = Client::builder(relay.url()).in_memory();
+        builder.register(name, "correct horse battery staple").await.unwrap().client
+    };
+    let (alice, bob) = (register("alice").await, register("bob").await);
+    let mut events = bob.events();
+    alice.direct("bob").await.unwrap().send("Pay at once, or else.").await.unwrap();
+    let heard = async {
+        loop {
+            if let Some(Event::Message(message)) = events.next().await {
+                return message;
+            }
+        }
+    };
+    let message = timeout(AT_MOST, heard).await.unwrap();
+    let chat = bob.conversation(message.conversation).await.unwrap();
+    let transcript = chat.report([message.id], ReportReason::Fraud).await.unwrap();
+    let filed = transcript.saying("Who is this?").unwrap().send().await.unwrap();
+    let kept = reports::show(relay.storage(), filed.report).await.unwrap();
+
+    let mut reader = Command::new(env!("CARGO_BIN_EXE_read_report"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let json = serde_json::to_vec(&kept).unwrap();
+    reader.stdin.take().unwrap().write_all(&json).await.unwrap();
+    let output = timeout(AT_MOST, reader.wait_with_output()).await.unwrap().unwrap();
+
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("said \"Pay at once, or else.\""), "{said}");
+    assert!(said.contains(&alice.account().to_string()), "{said}");
+    assert!(said.contains("The reporter says: \"Who is this?\""), "{said}");
 }
 
 async fn run(program: &str) -> Output {

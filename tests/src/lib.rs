@@ -46,6 +46,8 @@ mod guide {
     mod live {}
     #[doc = include_str!("../../docs/guide/messages.md")]
     mod messages {}
+    #[doc = include_str!("../../docs/guide/reporting.md")]
+    mod reporting {}
     #[doc = include_str!("../../docs/guide/settings.md")]
     mod settings {}
     #[doc = include_str!("../../docs/guide/testing.md")]

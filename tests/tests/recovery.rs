@@ -18,6 +18,7 @@ on_both_stands! {
     another_password_opens_and_the_old_one_does_not,
     another_phrase_opens_and_the_old_one_does_not,
     a_device_that_does_not_have_the_new_lock_asks_for_the_password,
+    a_new_password_is_typed_once_and_the_other_devices_are_handed_the_lock,
     rotated_keys_reach_the_other_devices,
     what_is_sealed_for_rotated_keys_is_read_by_a_device_that_was_not_told,
     keys_are_rotated_after_ninety_days,
@@ -84,6 +85,7 @@ async fn another_phrase_opens_and_the_old_one_does_not(relay: &Stand) {
 async fn a_device_that_does_not_have_the_new_lock_asks_for_the_password(relay: &Stand) {
     let phone = registered(relay, "alice").await.client;
     let laptop = another_device(relay, "alice").await.client;
+    laptop.go_offline().await.unwrap();
     phone.change_password(ANOTHER, CHEAP).await.unwrap();
 
     let locked = laptop.rotate_keys().await;
@@ -95,6 +97,21 @@ async fn a_device_that_does_not_have_the_new_lock_asks_for_the_password(relay: &
     assert_eq!(wrong.unwrap_err().code(), "wrong_password");
     assert_eq!(epoch, 2);
     assert_eq!(phone.rotate_keys().await.unwrap(), 3, "it follows by the lock that it has");
+}
+
+async fn a_new_password_is_typed_once_and_the_other_devices_are_handed_the_lock(relay: &Stand) {
+    let phone = registered(relay, "alice").await.client;
+    let mut laptop = another_device(relay, "alice").await;
+
+    phone.change_password(ANOTHER, CHEAP).await.unwrap();
+    laptop.wait_for(|event| matches!(event, Event::KeyringRenewed).then_some(())).await;
+    let after_the_password = laptop.client.rotate_keys().await.unwrap();
+    phone.renew_recovery_phrase().await.unwrap();
+    laptop.wait_for(|event| matches!(event, Event::KeyringRenewed).then_some(())).await;
+    let after_the_phrase = laptop.client.rotate_keys().await.unwrap();
+
+    assert_eq!((after_the_password, after_the_phrase), (2, 3), "nobody was asked");
+    assert_eq!(log_in(relay, "alice", ANOTHER).await.unwrap(), phone.account());
 }
 
 async fn rotated_keys_reach_the_other_devices(relay: &Stand) {

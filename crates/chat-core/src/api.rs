@@ -10,6 +10,7 @@
 //! | `/v1/account/backup/…` | [`backup`] |
 //! | `/v1/devices/self/push` | [`push`] |
 //! | `/v1/unread` | [`unread`] |
+//! | `/v1/reports` | [`reports`] |
 //! | `/v1/linking/…` | [`linking`] |
 //! | `/v1/auth/recovery/…`, `/v1/account/password/…` | [`recovery`] |
 //! | `/v1/workspace…`, `/v1/account/sessions`, `DELETE /v1/account` | [`workspaces`] |
@@ -27,5 +28,6 @@ pub mod linking;
 pub mod prekeys;
 pub mod push;
 pub mod recovery;
+pub mod reports;
 pub mod unread;
 pub mod workspaces;

@@ -131,6 +131,10 @@ id!(
     InvitationId, random
 );
 id!(
+    /// A report of messages to whoever runs the relay; drawn by the reporter.
+    ReportId, random
+);
+id!(
     /// A workspace: what accounts, conversations and searches are scoped to.
     WorkspaceId, random
 );

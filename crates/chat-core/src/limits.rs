@@ -66,6 +66,10 @@ pub const BACKUP_SEGMENT_BYTES_MAX: usize = 512 * 1024 - 1;
 pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
 /// Most messages on a page of history, or entries on a page of a membership log.
 pub const PAGE_MAX: usize = 100;
+/// Most messages that one report discloses.
+pub const REPORT_MESSAGES_MAX: usize = 50;
+/// Longest comment of a report, in bytes.
+pub const REPORT_COMMENT_BYTES_MAX: usize = 2_000;
 /// Longest self-destruct timer.
 pub const EXPIRY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Most messages that may be on the way to a device without its acknowledgement.

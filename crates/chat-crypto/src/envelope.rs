@@ -17,7 +17,8 @@
 //! ```
 //!
 //! [`seal`] makes the message and [`Sealed`] collects its wraps; [`unwrap_for_device`] and
-//! [`unwrap_for_account`] find the secret, [`open`] checks everything and gives the content.
+//! [`unwrap_for_account`] find the secret, [`open`] checks everything and gives the content;
+//! [`open_disclosed`] does so for who was told the secret, in a report.
 //! AES-GCM alone lets a sender make one ciphertext that opens to different texts under different
 //! keys; the commitment, checked first, does not.
 //! Normative: `docs/protocol/envelope.md`.
@@ -28,7 +29,7 @@ mod open;
 mod seal;
 
 pub use self::open::{
-    OpenError, Opened, Unwrapped, UnwrappedByChain, Via, open, unwrap_by_chain, unwrap_for_account,
-    unwrap_for_device,
+    OpenError, Opened, Unwrapped, UnwrappedByChain, Via, open, open_disclosed, unwrap_by_chain,
+    unwrap_for_account, unwrap_for_device,
 };
 pub use self::seal::{SealError, Sealed, seal};

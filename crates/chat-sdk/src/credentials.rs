@@ -7,9 +7,9 @@
 //! | removes a device | the keyring's lock, the envelope keys, the backup key |
 //! | rotates the account's keys, or 90 days pass | envelope keys of a new epoch; old ones stay, to read |
 //!
-//! A new lock is one that the account's other devices do not have. Where a device was removed they
-//! are handed it. Otherwise they go on as before, and ask for the password or the phrase
-//! ([`Client::unlock_with_password`]) when they need what was sealed under it:
+//! A new lock is one that the account's other devices do not have. They are handed it. One that did
+//! not get it yet goes on as before, and asks for the password or the phrase
+//! ([`Client::unlock_with_password`]) when it needs what was sealed under it:
 //! [`Kind::KeyringLocked`].
 
 mod renewal;
@@ -32,6 +32,7 @@ use crate::keyring::{self, Held, Publish};
 use crate::password::{Password, PasswordHardening};
 use crate::random::Rng;
 use crate::store::account;
+use crate::sync::open_parked;
 
 /// How old the account's envelope keys get before they are replaced, unless an app says otherwise.
 pub const ROTATE_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -63,7 +64,8 @@ impl Client {
             held.lock = held.lock.with_password(export_key.as_bytes(), rng);
             Ok(())
         };
-        keyring::change(context, lock, Publish::WithPassword(&record)).await.map(drop)
+        let held = keyring::change(context, lock, Publish::WithPassword(&record)).await?;
+        renewal::hand_over_if_possible(&self.hub, &held.lock).await
     }
 
     /// Draws another recovery phrase, to be shown once and written down. The old one opens nothing
@@ -79,7 +81,8 @@ impl Client {
             held.lock = held.lock.with_phrase(&phrase, rng);
             Ok(())
         };
-        keyring::change(context, lock, Publish::Alone).await?;
+        let held = keyring::change(context, lock, Publish::Alone).await?;
+        renewal::hand_over_if_possible(&self.hub, &held.lock).await?;
         // The keyring opens with the new words by now: they are worth showing even if this waits.
         match publish_key(context, &phrase).await {
             Err(error) if !error.is_transient() => Err(error),
@@ -130,8 +133,8 @@ impl Client {
             let (bytes, number) = (&sealed.sealed, sealed.number);
             Keyring::open_with_password(bytes, account, number, export_key.as_bytes())
         })
-        .await
-        .map(drop)
+        .await?;
+        open_parked(&self.hub).await
     }
 
     /// The same with the recovery phrase.
@@ -144,8 +147,8 @@ impl Client {
         keyring::unlock(&self.hub.context, |sealed| {
             Keyring::open_with_phrase(&sealed.sealed, account, sealed.number, phrase)
         })
-        .await
-        .map(drop)
+        .await?;
+        open_parked(&self.hub).await
     }
 }
 

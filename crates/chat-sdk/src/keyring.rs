@@ -24,6 +24,7 @@ use chat_core::api::recovery::PasswordFinish;
 use chat_core::codec::Bytes;
 use chat_crypto::keyring::{Keyring, KeyringError, KeyringLock};
 use rusqlite::Transaction;
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use crate::content::HandedLock;
@@ -43,21 +44,26 @@ const HANDED: &str = "keyring_lock_handed";
 
 /// The newest keyring this device knows; clones are the same one.
 #[derive(Clone)]
-pub struct SharedKeyring(Arc<RwLock<Arc<Keyring>>>);
+pub struct SharedKeyring {
+    newest: Arc<RwLock<Arc<Keyring>>>,
+    /// Held by whoever follows the relay or changes something: who comes second finds what the first
+    /// has kept, and does not put back what it had read before.
+    following: Arc<Mutex<()>>,
+}
 
 impl SharedKeyring {
     pub(crate) fn new(keyring: Keyring) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(keyring))))
+        Self { newest: Arc::new(RwLock::new(Arc::new(keyring))), following: Arc::default() }
     }
 
     /// The newest.
     #[must_use]
     pub fn get(&self) -> Arc<Keyring> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.newest.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, keyring: Keyring) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+    pub(crate) fn replace(&self, keyring: Keyring) {
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
     }
 }
 
@@ -88,6 +94,11 @@ pub(crate) async fn held(context: &Context) -> Result<Held> {
 /// [`Kind::KeyringLocked`] if another device put it under a lock that did not come here yet;
 /// [`Kind::KeyringInvalid`] if it leads back or lacks a key; [`Kind::RelayUnreachable`].
 pub(crate) async fn refresh(context: &Context) -> Result<Held> {
+    let _one_at_a_time = context.own.keyring.following.lock().await;
+    follow(context).await
+}
+
+async fn follow(context: &Context) -> Result<Held> {
     let mut held = held(context).await?;
     let sealed = context.relay.keyring().await?;
     if sealed.number == held.lock.number() {
@@ -149,6 +160,7 @@ pub(crate) async fn unlock(
     context: &Context,
     open: impl FnOnce(&PublishedKeyring) -> Result<(Keyring, KeyringLock), KeyringError>,
 ) -> Result<Held> {
+    let _one_at_a_time = context.own.keyring.following.lock().await;
     let known = held(context).await?;
     let sealed = context.relay.keyring().await?;
     if sealed.number < known.lock.number() {
@@ -185,8 +197,9 @@ pub(crate) async fn change(
     make: impl Fn(&mut Held, &mut Rng) -> Result<()>,
     publish: Publish<'_>,
 ) -> Result<Held> {
+    let _one_at_a_time = context.own.keyring.following.lock().await;
     for _ in 0..ATTEMPTS {
-        let mut held = refresh(context).await?;
+        let mut held = follow(context).await?;
         let sealed = {
             let rng = &mut context.rng();
             make(&mut held, rng)?;

@@ -46,6 +46,8 @@
 //! | [`builder`], [`account`] | registering, logging in, opening |
 //! | [`devices`], [`verification`], [`prekeys`], [`ageing`] | whose keys are whose, and how long they last |
 //! | [`backup`] | history in a file, and back |
+//! | [`custody`] | the store as a whole: checked, written out in plain, wiped |
+//! | [`reporting`] | messages shown to whoever runs the relay |
 //! | [`credentials`], [`keyring`] | password, recovery phrase, keys that are replaced in time |
 //! | [`linking`] | a device becomes one of the account's by a code on a screen |
 //! | `engine`, `connection` | one loop: what happens next, and over which connection |
@@ -76,6 +78,7 @@ pub mod content;
 pub mod context;
 pub mod conversation;
 pub mod credentials;
+pub mod custody;
 mod deleting;
 mod details;
 pub mod devices;
@@ -103,6 +106,7 @@ pub mod random;
 mod receipts;
 mod recipients;
 pub mod relay;
+pub mod reporting;
 mod resume;
 mod scheduled;
 mod sealing;
@@ -118,6 +122,7 @@ pub mod typing;
 pub mod verification;
 mod workspaces;
 
+pub use chat_core::api::reports::ReportReason;
 pub use chat_core::api::workspaces::{
     AccountState, Channel, Invitation, IssuedInvitation, SessionInfo, Workspace, WorkspaceMember,
     WorkspaceRole,
@@ -143,6 +148,7 @@ pub use crate::message::{
 pub use crate::password::PasswordHardening;
 pub use crate::presence::{Availability, Presence, PresenceState};
 pub use crate::receipts::Reached;
+pub use crate::reporting::Transcript;
 pub use crate::scheduled::{SCHEDULED_MAX, Scheduled};
 pub use crate::settings::ConversationSettings;
 pub use crate::store::StoreKey;

@@ -11,36 +11,33 @@
 //! sees the transport.
 
 mod aside;
+mod lists;
+pub(crate) mod parked;
 pub(crate) mod past;
+mod unwrapping;
 
 use chat_core::codec::{Digest, from_bytes};
-use chat_core::device::DeviceCertificate;
-use chat_core::envelope::{Content as SealedContent, Envelope, Header, Suite, Wrap, WrapScheme};
+use chat_core::envelope::{Content as SealedContent, Envelope, Header, Suite};
 use chat_core::id::{AccountId, MessageId};
-use chat_core::key::IdentityKey;
 use chat_core::membership::Membership;
 use chat_core::receipt::Sequence;
-use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
-use chat_crypto::envelope::{
-    OpenError, Unwrapped, Via, open, unwrap_by_chain, unwrap_for_account, unwrap_for_device,
-};
-use chat_crypto::session::SpentPrekey;
 use rand_core::CryptoRng;
 use rusqlite::Transaction;
 
+use self::parked::Came;
+use self::unwrapping::{Closed, Opened, open_for_us};
 use crate::content::Content;
 use crate::context::Own;
 use crate::error::Result;
 use crate::event::{Event, Warning};
 use crate::message::Status;
 use crate::outbox::{self, Progress};
-use crate::sealing::local;
 use crate::store::conversations::{self, ConversationRow};
 use crate::store::messages::{self, Links, MessageRow};
 use crate::store::tombstones::{self, Gone};
-use crate::store::{annotations, chains, cursors, deletions, sessions};
-use crate::{blocking, devices, expiry, prekeys};
+use crate::store::{annotations, cursors, deletions, disclosures};
+use crate::{blocking, expiry};
 
 /// A delivery.
 #[derive(Clone, Debug)]
@@ -108,12 +105,37 @@ pub(crate) fn apply(
     if header.suite == Suite::HandOut && is_old_or_for_others(tx, own, arrival)? {
         return Ok(Outcome::default());
     }
+    let refused = check_sender(tx, row, arrival)?;
+    judge(tx, own, row, arrival, refused, now, rng)
+}
+
+/// Opens a delivery, unless it is `refused`, and stores what it holds.
+fn judge(
+    tx: &Transaction<'_>,
+    own: &Own,
+    row: &ConversationRow,
+    arrival: &Arrival,
+    refused: Option<Warning>,
+    now: Timestamp,
+    rng: &mut impl CryptoRng,
+) -> Result<Outcome> {
+    let Arrival { sequence, header, .. } = arrival;
     // SECURITY: the id is what the header claims. Nonsense under it does not keep the message away.
     let was_unreadable = tombstones::is_unreadable(tx, header.message)?;
     let fork = fork(tx, row, header)?;
-    let opened = match check_sender(tx, row, arrival)? {
+    let opened = match refused {
         None => open_for_us(tx, own, arrival, now, rng)?,
-        Some(warning) => Err(warning),
+        Some(warning) => Err(Closed::Not(warning)),
+    };
+    let opened = match opened {
+        Err(Closed::Awaits { epoch }) => {
+            if parked::keep(tx, arrival, epoch, Came::Delivered, now)? {
+                return Ok(Outcome::default());
+            }
+            Err(not_authentic(header))
+        }
+        Err(Closed::Not(warning)) => Err(warning),
+        Ok(opened) => Ok(opened),
     };
     let mut outcome = match opened {
         Ok(opened) => {
@@ -181,180 +203,18 @@ fn check_sender(
     let (id, account) = (header.conversation, header.sender.account);
     let was_member = conversations::was_member(tx, id, account, named)?
         && conversations::was_member(tx, id, account, named.max(row.heard_index).min(newest))?;
-    Ok((!was_member).then_some(Warning::NotAMember {
-        conversation: id,
-        sender: header.sender,
-        message: header.message,
-    }))
+    Ok((!was_member).then(|| not_a_member(header)))
 }
 
-/// A message that passed every check of the cryptography.
-struct Opened {
-    content: SealedContent,
-    binding: Digest,
-    stale: Vec<AccountId>,
-    warning: Option<Warning>,
+fn not_a_member(header: &Header) -> Warning {
+    let Header { conversation, sender, message, .. } = *header;
+    Warning::NotAMember { conversation, sender, message }
 }
 
-/// Finds the wrap for us and opens the envelope; a session that it came on moves on.
-fn open_for_us(
-    tx: &Transaction<'_>,
-    own: &Own,
-    arrival: &Arrival,
-    now: Timestamp,
-    rng: &mut impl CryptoRng,
-) -> Result<Result<Opened, Warning>> {
-    let Header { conversation, sender, message, .. } = arrival.header;
-    let not_authentic = Warning::NotAuthentic { conversation, sender, message };
-    let envelope = &arrival.envelope;
-    let Some(wrap) = envelope.wraps.iter().find(|wrap| wrap.is_for(own.address)) else {
-        return Ok(Err(Warning::NotForThisDevice { conversation, sender, message }));
-    };
-    let Some(theirs) = devices::known(tx, sender.account)? else { return Ok(Err(not_authentic)) };
-    // SECURITY: a removed device counts up to its removal, by the relay's time and not its own.
-    let Some(certificate) = theirs.device_at(sender.device, arrival.at) else {
-        return Ok(Err(not_authentic));
-    };
-    let unwrapped = match wrap.scheme {
-        WrapScheme::Ratchet => {
-            let identity = theirs.identity_key();
-            unwrap_on_session(tx, own, envelope, wrap, certificate, identity, now)?
-        }
-        WrapScheme::SenderChain => unwrap_on_chain(tx, envelope, wrap, &arrival.header, now)?,
-        _ => unwrap_for_account(envelope, wrap, &own.keyring.get(), rng)
-            .map(|(secret, list)| (secret, Some(list), Via::Account)),
-    };
-    let Ok((secret, list, via)) = unwrapped else { return Ok(Err(not_authentic)) };
-    let Ok(opened) = open(envelope, &secret, certificate, via) else {
-        return Ok(Err(not_authentic));
-    };
-    if arrival.header.suite == Suite::HandOut
-        && !accept_chain(tx, &arrival.header, &opened.content, now)?
-    {
-        return Ok(Err(not_authentic));
-    }
-    let ours = devices::known(tx, own.account())?;
-    let lists = Lists { ours: list, theirs: opened.content.sender_list };
-    let (stale, warning) = compare(own, ours.as_ref(), &theirs, lists, &opened.header);
-    Ok(Ok(Opened { content: opened.content, binding: envelope.binding(), stale, warning }))
+fn not_authentic(header: &Header) -> Warning {
+    let Header { conversation, sender, message, .. } = *header;
+    Warning::NotAuthentic { conversation, sender, message }
 }
-
-/// The secret, and the number of our device list where the wrap was made for us alone.
-type Secret = (chat_crypto::wrap::MessageSecret, Option<u32>, Via);
-
-/// Opens a wrap on a sender chain. The advanced chain is stored at once.
-fn unwrap_on_chain(
-    tx: &Transaction<'_>,
-    envelope: &Envelope,
-    wrap: &Wrap,
-    header: &Header,
-    now: Timestamp,
-) -> Result<Result<Secret, OpenError>> {
-    let held = chains::received(tx, header.conversation, header.sender)?;
-    let unwrapped = match unwrap_by_chain(envelope, wrap, &held, now) {
-        Ok(unwrapped) => unwrapped,
-        Err(error) => return Ok(Err(error)),
-    };
-    chains::save_received(tx, &unwrapped.chains)?;
-    Ok(Ok((unwrapped.secret, None, unwrapped.via)))
-}
-
-/// Takes a chain that was handed to us; tells whether it could be.
-fn accept_chain(
-    tx: &Transaction<'_>,
-    header: &Header,
-    content: &SealedContent,
-    now: Timestamp,
-) -> Result<bool> {
-    let held = chains::received(tx, header.conversation, header.sender)?;
-    match held.accept(&content.body, now) {
-        Ok(next) => chains::save_received(tx, &next).map(|()| true),
-        Err(error) => {
-            tracing::debug!(%error, "a sender chain was not accepted");
-            Ok(false)
-        }
-    }
-}
-
-/// Decrypts a ratchet wrap. The advanced session and the spent prekey are stored at once: whatever
-/// is in the payload, it was this device that wrapped for us.
-fn unwrap_on_session(
-    tx: &Transaction<'_>,
-    own: &Own,
-    envelope: &Envelope,
-    wrap: &Wrap,
-    certificate: &Verified<DeviceCertificate>,
-    identity: IdentityKey,
-    now: Timestamp,
-) -> Result<Result<Secret, OpenError>> {
-    let sessions = sessions::load(tx, certificate.address)?;
-    let local = local(own);
-    let attempt = |prekeys: &[&_]| {
-        let (envelope, sessions) = (envelope, &sessions);
-        unwrap_for_device(envelope, wrap, sessions, &local, certificate, identity, prekeys, now)
-    };
-    // Most messages need no prekeys, and all of them together are a megabyte.
-    let mut outcome = attempt(&[]);
-    if outcome.is_err() {
-        let prekeys = prekeys::load(tx)?;
-        outcome = attempt(&prekeys.iter().collect::<Vec<_>>());
-    }
-    let unwrapped = match outcome {
-        Ok(unwrapped) => unwrapped,
-        Err(error) => return Ok(Err(error)),
-    };
-    let Unwrapped { secret, list, via, sessions, spent } = unwrapped;
-    spend(tx, spent)?;
-    sessions::save(tx, &sessions, now)?;
-    Ok(Ok((secret, Some(list), via)))
-}
-
-/// Erases the one-time prekey that began a session. Handshakes over last-resort prekeys are
-/// remembered by the session itself.
-fn spend(tx: &Transaction<'_>, spent: Option<SpentPrekey>) -> Result<()> {
-    let Some(SpentPrekey { set, one_time: Some(index) }) = spent else { return Ok(()) };
-    for mut secrets in prekeys::load(tx)? {
-        if secrets.number() == set {
-            secrets.spend(index);
-            prekeys::save(tx, &secrets)?;
-        }
-    }
-    Ok(())
-}
-
-/// The numbers of the device lists that a sender went by.
-struct Lists {
-    /// Ours, where it was said.
-    ours: Option<u32>,
-    theirs: u32,
-}
-
-/// Compares the device lists that the sender went by with those that we know.
-fn compare(
-    own: &Own,
-    ours: Option<&chat_core::device::AccountDevices>,
-    theirs: &chat_core::device::AccountDevices,
-    lists: Lists,
-    header: &Header,
-) -> (Vec<AccountId>, Option<Warning>) {
-    let mut stale = Vec::new();
-    if lists.theirs > theirs.number() {
-        stale.push(theirs.account());
-    }
-    let Some((ours, list)) = ours.zip(lists.ours) else { return (stale, None) };
-    if list > ours.number() {
-        stale.push(own.account());
-    }
-    // A message may have been on the road while our list grew; one that was sealed well after
-    // that, by the sender's own clock, shows that the sender was not told.
-    let grew_at = ours.list().created_at.after(LISTS_TRAVEL_FOR);
-    let warning = (list < ours.number() && header.sent_at > grew_at)
-        .then_some(Warning::DeviceListStale { account: theirs.account() });
-    (stale, warning)
-}
-
-/// How long a new device list may take to everybody, clocks that differ included.
-const LISTS_TRAVEL_FOR: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Stores a message that is believed.
 fn store(
@@ -384,6 +244,7 @@ fn store(
         return Ok(outcome);
     }
     messages::insert(tx, &message)?;
+    disclosures::keep(tx, message.id, &opened.secret)?;
     conversations::touch(tx, conversation, now)?;
     match &content {
         Content::Title(title) => outcome.renamed = rename(tx, row, header, title)?,

@@ -6,6 +6,7 @@
 
 mod backup;
 mod blobs;
+mod reports;
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ use crate::prekeys::{self, Occasion};
 use crate::settings;
 use crate::store::conversations::Standing;
 use crate::store::{account, conversations, cursors, messages};
-use crate::sync::{Inbound, is_about_us, pass_over, receive};
+use crate::sync::{Inbound, is_about_us, open_parked, pass_over, receive};
 
 /// The name of the fact that holds the relay's epoch.
 const EPOCH: &str = "relay_epoch";
@@ -49,6 +49,7 @@ pub(crate) async fn resume(hub: &Hub, epoch: u64) -> Result<Vec<ClientFrame>> {
     frames.extend(fetch_receipts(hub).await?);
     pass_over(learn(hub, hub.context.own.account()).await)?;
     tend(hub).await?;
+    open_parked(hub).await?;
     if let Err(error) = prekeys::replenish(&hub.context, occasion).await {
         if error.is_transient() {
             return Err(error);

@@ -35,7 +35,7 @@ use crate::message::Compression;
 use crate::recipients::{self, AccountRecipient, Audience, Bundles, DeviceRecipient, Recipients};
 use crate::store::conversations::{self, Standing};
 use crate::store::messages::{self, MessageRow};
-use crate::store::{chains as stored_chains, outbox, sessions};
+use crate::store::{chains as stored_chains, disclosures, outbox, sessions};
 
 /// Largest envelope that fits into a frame, with what a frame has around it.
 const ENVELOPE_BYTES_MAX: usize = FRAME_BYTES_MAX - 64;
@@ -138,7 +138,7 @@ fn seal_message(
         Ok(wrapped) => wrapped,
         Err(worn) => return Ok(Step::Bundles(vec![worn]).into()),
     };
-    let binding = sealed.binding();
+    let (binding, secret) = (sealed.binding(), sealed.secret().clone());
     let envelope = sealed.into_envelope();
     if to_bytes(&envelope).len() > ENVELOPE_BYTES_MAX {
         return Err(Kind::TooLarge.into());
@@ -153,6 +153,7 @@ fn seal_message(
     conversations::set_sent(tx, message.conversation, counted.0, binding)?;
     messages::sealed(tx, message.id, counted, header.membership_index, header.suite)?;
     outbox::seal(tx, message.id, &envelope)?;
+    disclosures::keep(tx, message.id, &secret)?;
     Ok(Advance { step: Step::Send(message.id, Box::new(envelope)), old: way.old(now) })
 }
 

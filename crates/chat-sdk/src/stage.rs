@@ -19,11 +19,11 @@ use chat_core::prekey::{OneTimePrekey, PrekeyBundle, PrekeyUpload};
 use chat_core::receipt::SignedReceipt;
 use chat_core::time::Timestamp;
 use chat_crypto::identity::{DeviceSecrets, IdentitySecret};
-use chat_crypto::keyring::Keyring;
+use chat_crypto::keyring::{Keyring, KeyringLock};
 use chat_crypto::prekey::PrekeySecrets;
+use chat_crypto::recovery::RecoveryPhrase;
 use chat_crypto::wrap::EnvelopeSecrets;
 use rusqlite::Transaction;
-use zeroize::Zeroizing;
 
 use crate::content::Content;
 use crate::context::Own;
@@ -111,7 +111,7 @@ impl Person {
             workspace: self.own.workspace,
             device_secrets: self.own.device.to_snapshot().into(),
             keyring: self.own.keyring.get().to_snapshot().into(),
-            keyring_lock: Zeroizing::new(vec![]).into(),
+            keyring_lock: self.lock().to_snapshot().into(),
             keyring_number: 1,
             devices: to_bytes(&self.published),
             devices_number: 1,
@@ -123,6 +123,13 @@ impl Person {
             prekeys::insert(tx, prekeys.number(), &prekeys.to_snapshot(), None, NOW)
         })
         .await;
+    }
+
+    /// What seals their keyring anew.
+    fn lock(&self) -> KeyringLock {
+        let mut rng = Randomness::seeded(4712).rng();
+        let phrase = RecoveryPhrase::generate(&mut rng);
+        self.own.keyring.get().seal(1, b"export key", &phrase, &mut rng).1
     }
 
     /// The same person after a crash: everything but the file is gone.

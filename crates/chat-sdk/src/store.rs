@@ -23,12 +23,15 @@
 //! | [`annotations`], [`timeline`], [`window`] | what was said about messages; messages to look at |
 //! | [`search`] | `search`: their words |
 //! | [`outbox`], [`scheduled`] | what is to be sent, now and later |
+//! | [`parked`] | messages that wait for keys |
+//! | [`disclosures`] | what opens a message once more, to report it |
 //! | [`backups`] | messages for a backup, and out of one |
 //! | [`uploads`] | files that messages wait for |
 //! | [`cursors`], [`receipts`] | how far we are, and how far others are |
 //! | [`history`] | `held`: which places of a log we were shown |
 //! | [`settings`], [`drafts`] | what this account has settled; words not sent |
 //! | [`changes`] | none: who is told what has changed |
+//! | [`check`], [`wipe`] | all of them: whether they are whole; the end of them |
 //!
 //! Deleted content is overwritten (`secure_delete=ON`), and [`Store::scrub`] empties the WAL.
 //! Absent: a wasm executor; on the web the same closures will run in a worker of their own.
@@ -38,16 +41,19 @@ pub mod annotations;
 pub mod backups;
 pub mod chains;
 pub mod changes;
+pub mod check;
 mod columns;
 mod connection;
 pub mod conversations;
 pub mod cursors;
 pub mod deletions;
+pub mod disclosures;
 pub mod drafts;
 pub mod history;
 pub mod key;
 pub mod messages;
 pub mod outbox;
+pub mod parked;
 pub mod peers;
 pub mod prekeys;
 pub mod profiles;
@@ -63,9 +69,11 @@ pub mod timers;
 pub mod tombstones;
 pub mod uploads;
 pub mod window;
+pub mod wipe;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -80,6 +88,7 @@ use crate::error::{Error, Kind, Result};
 pub struct Store {
     thread: StoreThread,
     changes: Changes,
+    path: Option<Arc<Path>>,
 }
 
 /// Where a store is.
@@ -99,6 +108,18 @@ pub enum Place {
     Plain(PathBuf),
 }
 
+impl Place {
+    /// The file, if it is one.
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, .. } => Some(path),
+            Self::Memory => None,
+            #[cfg(test)]
+            Self::Plain(path) => Some(path),
+        }
+    }
+}
+
 impl Store {
     /// Opens the store, making and migrating it as needed.
     ///
@@ -109,6 +130,7 @@ impl Store {
     pub async fn open(place: Place) -> Result<Self> {
         let changes = Changes::default();
         let noting = changes.clone();
+        let path = place.path().map(Arc::from);
         let thread = StoreThread::start(move || {
             let mut connection = match &place {
                 Place::File { path, key } => connection::open_file(path, key)?,
@@ -120,7 +142,7 @@ impl Store {
             schema::migrate(&mut connection)?;
             Ok(connection)
         });
-        Ok(Self { thread: thread.await?, changes })
+        Ok(Self { thread: thread.await?, changes, path })
     }
 
     /// A store in memory, for tests and for people who leave nothing behind.

@@ -29,12 +29,13 @@ use crate::hub::Hub;
 use crate::learning::learn;
 use crate::membership::catch_up;
 use crate::message::Message;
-use crate::opening::{self, Arrival};
+use crate::opening::parked::{Again, again};
+use crate::opening::{self, Arrival, Outcome};
 use crate::outbox::Progress;
 use crate::random::Rng;
 use crate::store::conversations::Standing;
 use crate::store::history::{self, Gap};
-use crate::store::{conversations, cursors, messages, peers};
+use crate::store::{conversations, cursors, messages, parked, peers};
 use crate::{blocking, deleting, keyring, receipts};
 
 /// Something that the relay brought.
@@ -82,13 +83,56 @@ pub(crate) struct Received {
 /// store's.
 pub(crate) async fn receive(hub: &Hub, batch: Vec<Inbound>) -> Result<Received> {
     prepare(hub, &batch).await?;
-    let (own, now, mut rng) = (hub.context.own.clone(), hub.now(), hub.context.rng());
     let caught_up = batch.iter().any(|inbound| matches!(inbound, Inbound::CaughtUp));
+    let Settled { frames, mut learn, events } = settle(hub, batch).await?;
+    let is_keyring_renewed = events.iter().any(|event| matches!(event, Event::KeyringRenewed));
+    if is_keyring_renewed {
+        follow(hub).await;
+    }
+    tell(hub, events);
+    if is_keyring_renewed {
+        let opened = settle(hub, Vec::new()).await?;
+        learn.extend(opened.learn);
+        tell(hub, opened.events);
+    }
+    Ok(Received { frames, learn, caught_up })
+}
+
+/// Opens what has waited for keys that are here now.
+///
+/// # Errors
+///
+/// The store's.
+pub(crate) async fn open_parked(hub: &Hub) -> Result<()> {
+    let newest = newest_epoch(&hub.context.own);
+    if hub.context.store.read(move |tx| parked::is_due(tx, newest)).await? {
+        tell(hub, settle(hub, Vec::new()).await?.events);
+    }
+    Ok(())
+}
+
+/// What is left to be done once something was applied.
+struct Settled {
+    frames: Vec<ClientFrame>,
+    learn: BTreeSet<AccountId>,
+    events: Vec<Event>,
+}
+
+fn tell(hub: &Hub, events: Vec<Event>) {
+    for event in events {
+        hub.emit(event);
+    }
+}
+
+/// Applies a batch in one transaction, after what has waited for keys.
+async fn settle(hub: &Hub, batch: Vec<Inbound>) -> Result<Settled> {
+    let (own, now, mut rng) = (hub.context.own.clone(), hub.now(), hub.context.rng());
     let applied = hub
         .context
         .store
         .write(move |tx| {
             let mut applied = Applied::default();
+            applied.open_parked(tx, &own, now, &mut rng)?;
             for inbound in batch {
                 applied.apply(tx, &own, inbound, now, &mut rng)?;
             }
@@ -99,14 +143,8 @@ pub(crate) async fn receive(hub: &Hub, batch: Vec<Inbound>) -> Result<Received> 
     if applied.erased {
         expiry::scrub(hub).await?;
     }
-    if applied.events.iter().any(|event| matches!(event, Event::KeyringRenewed)) {
-        follow(hub).await;
-    }
     let frames = applied.acknowledgements();
-    for event in applied.events {
-        hub.emit(event);
-    }
-    Ok(Received { frames, learn: applied.learn, caught_up })
+    Ok(Settled { frames, learn: applied.learn, events: applied.events })
 }
 
 /// Fetches the logs, device lists and keys that a batch refers to and that we do not have.
@@ -126,7 +164,7 @@ async fn prepare(hub: &Hub, batch: &[Inbound]) -> Result<()> {
 
 /// Tells whether something is wrapped for envelope keys of ours that another device has drawn.
 fn names_newer_keys(own: &Own, batch: &[Inbound]) -> bool {
-    let newest = own.keyring.get().current_envelope_secrets().epoch();
+    let newest = newest_epoch(own);
     batch.iter().any(|inbound| match inbound {
         Inbound::Arrival(arrival) => {
             let mut wraps = arrival.envelope.wraps.iter();
@@ -134,6 +172,10 @@ fn names_newer_keys(own: &Own, batch: &[Inbound]) -> bool {
         }
         _ => false,
     })
+}
+
+fn newest_epoch(own: &Own) -> u32 {
+    own.keyring.get().current_envelope_secrets().epoch()
 }
 
 /// Fetches the keyring that another device has changed. What comes of it is nobody's reason to wait:
@@ -308,10 +350,43 @@ impl Applied {
         // Without a verified log there is nothing to believe a message by, and nowhere to keep it.
         let Some(row) = conversations::load(tx, conversation)? else { return Ok(()) };
         let outcome = opening::apply(tx, own, &row, arrival, now, rng)?;
+        cursors::advance(tx, conversation, arrival.sequence)?;
+        self.take(tx, own, arrival, outcome)
+    }
+
+    /// Opens what has waited for keys that are here now, before anything that came after it.
+    fn open_parked(
+        &mut self,
+        tx: &Transaction<'_>,
+        own: &Own,
+        now: Timestamp,
+        rng: &mut Rng,
+    ) -> Result<()> {
+        for waited in parked::take(tx, newest_epoch(own), now)? {
+            let (at, envelope) = (waited.received_at, waited.envelope.clone());
+            let Some(arrival) = Arrival::read(waited.sequence, at, envelope) else { continue };
+            let Some(row) = conversations::load(tx, waited.conversation)? else { continue };
+            match again(tx, own, &row, &waited, &arrival, now, rng)? {
+                Again::Delivered(outcome) => self.take(tx, own, &arrival, *outcome)?,
+                Again::Aside(events) => self.events.extend(events),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what came of a message.
+    fn take(
+        &mut self,
+        tx: &Transaction<'_>,
+        own: &Own,
+        arrival: &Arrival,
+        outcome: Outcome,
+    ) -> Result<()> {
+        let conversation = arrival.header.conversation;
         if outcome.is_believed && arrival.header.sender.account != own.account() {
+            let reached = self.reached.entry(conversation).or_default();
             reached.heard = reached.heard.max(arrival.sequence);
         }
-        cursors::advance(tx, conversation, arrival.sequence)?;
         for account in outcome.stale {
             self.outdated(tx, own, account)?;
         }
@@ -362,6 +437,7 @@ impl Applied {
     fn acknowledgements(&self) -> Vec<ClientFrame> {
         self.reached
             .iter()
+            .filter(|(_, reached)| reached.up_to > 0)
             .map(|(conversation, reached)| ClientFrame::Acknowledge {
                 conversation: *conversation,
                 up_to: reached.up_to,

@@ -3,6 +3,8 @@
 //!
 //! Answers are JSON, but for a sentence where something was done.
 
+mod reports;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use relay_server::service::administration;
 use relay_server::storage::Storage;
 use serde::Serialize;
 
+use self::reports::ReportsCommand;
 use crate::flags::Flags;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -34,6 +37,11 @@ pub(crate) enum AdminCommand {
     Workspace(WorkspaceCommand),
     #[command(flatten)]
     User(UserCommand),
+    /// Look at what people have reported, and be done with it.
+    Reports {
+        #[command(subcommand)]
+        what: ReportsCommand,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -157,6 +165,7 @@ pub(crate) async fn run(what: AdminCommand) -> Outcome {
         }
         AdminCommand::Workspace(what) => of_workspaces(what).await,
         AdminCommand::User(what) => of_users(what).await,
+        AdminCommand::Reports { what } => reports::run(what).await,
     }
 }
 

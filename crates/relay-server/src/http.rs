@@ -10,6 +10,7 @@
 //! | [`backup`] | `/v1/account/backup…` |
 //! | [`blobs`] | `/v1/blobs…` |
 //! | [`unread`] | `/v1/unread` |
+//! | [`reports`] | `/v1/reports` |
 //! | [`recovery`] | `/v1/auth/recovery/…`, `/v1/account/recovery-key`, `/v1/account/password/…` |
 //! | [`linking`] | `/v1/linking/…` |
 //! | [`workspaces`] | `/v1/workspace…`, sessions, search, deletion |
@@ -43,6 +44,7 @@ pub mod push;
 mod range;
 pub mod recovery;
 pub mod refusal;
+pub mod reports;
 pub mod routes;
 pub mod sentences;
 pub mod trace;
@@ -143,6 +145,7 @@ pub fn routes() -> Routes {
         .route("/v1/blobs/{blob}/upload", get(blobs::upload))
         .route("/v1/conversations/{conversation}/deletions", post(deletions::delete))
         .route("/v1/unread", get(unread::counts))
+        .route("/v1/reports", post(reports::file))
         .route("/v1/auth/recovery/start", post(recovery::start))
         .route("/v1/auth/recovery/finish", post(recovery::finish))
         .route("/v1/account/recovery-key", put(recovery::put_key))

@@ -99,6 +99,8 @@ pub enum Class {
     Transfer,
     /// Writing to or reading from a mailbox of two devices that are linked.
     Linking,
+    /// Filing a report.
+    Report,
     /// A REST request of somebody who is known.
     Request,
     /// A REST request of somebody who is not.
@@ -119,7 +121,7 @@ pub enum Sharing {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Message,
         Self::Receipt,
         Self::Typing,
@@ -133,6 +135,7 @@ impl Class {
         Self::Connect,
         Self::Transfer,
         Self::Linking,
+        Self::Report,
         Self::Request,
         Self::Anonymous,
     ];
@@ -154,6 +157,7 @@ impl Class {
             Self::Connect => "connect",
             Self::Transfer => "transfer",
             Self::Linking => "linking",
+            Self::Report => "report",
             Self::Request => "request",
             Self::Anonymous => "anonymous",
         }
@@ -190,6 +194,8 @@ impl Class {
             Self::Transfer => (rates.blob_mebibytes_a_quarter_hour.saturating_mul(16), 900),
             // Two devices at one address, for ten minutes, and some patience.
             Self::Linking => (rates.requests_a_quarter_hour.div_ceil(5), 900),
+            // Each may bring megabytes, and somebody has to read it.
+            Self::Report => (10, 3_600),
             Self::Request => (rates.requests_a_quarter_hour, 900),
             Self::Anonymous => (rates.requests_a_quarter_hour.div_ceil(10), 900),
         };

@@ -46,6 +46,8 @@ pub struct Metrics {
     pub expired: Counter,
     /// Messages that somebody has deleted for everybody.
     pub deleted: Counter,
+    /// Reports of messages that were filed.
+    pub reports: Counter,
     /// Connections that lost their queue because they were too slow.
     pub lagged: Counter,
     /// Messages in one commit.
@@ -83,6 +85,7 @@ impl Default for Metrics {
             log_reads: Counter::default(),
             expired: Counter::default(),
             deleted: Counter::default(),
+            reports: Counter::default(),
             lagged: Counter::default(),
             commit_messages: Histogram::with_bounds([
                 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 192.0, 256.0, 384.0, 512.0,
@@ -133,6 +136,7 @@ impl Metrics {
             ("log_reads_total", "Reads of a log for a connected device.", &self.log_reads),
             ("expired_total", "Messages whose timer ended.", &self.expired),
             ("deleted_total", "Messages deleted for everybody.", &self.deleted),
+            ("reports_total", "Reports filed.", &self.reports),
             ("lagged_total", "Connections that lost their queue.", &self.lagged),
             ("batches_split_total", "Batches written one by one.", &self.batches_split),
             ("tls_handshakes_total", "TLS handshakes.", &self.tls_handshakes),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`backup`], [`restore`], [`manifest`] | copies of everything, and bringing them back |
 //! | [`doctor`] | what may be wrong, before people notice |
+//! | [`reports`] | what people have reported, and being done with it |
 //! | [`workspaces`] | workspaces, invitations, roles, and who may act |
 
 pub mod backup;
@@ -11,6 +12,7 @@ pub mod doctor;
 pub mod manifest;
 mod objects;
 mod postgres_tools;
+pub mod reports;
 pub mod restore;
 pub mod workspaces;
 
@@ -19,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chat_core::codec::{Digest, from_base64url, to_base64url};
+use chat_core::id::ReportId;
 use chat_core::reject::Reject;
 use serde::Serialize;
 
@@ -63,6 +66,9 @@ pub enum OperatorError {
     /// A name that several workspaces have.
     #[error("several workspaces are called `{0}`; give the id, as `admin workspaces` prints it")]
     ManyWorkspaces(String),
+    /// There is no such report, or not any more.
+    #[error("there is no report {0}; `admin reports list --all` prints those there are")]
+    NoReport(ReportId),
     /// The output, or a file.
     #[error("a file could not be read or written: {0}")]
     Output(#[from] io::Error),

@@ -4,6 +4,7 @@
 //! post, whether the scheme is the conversation's, and whether exactly those are addressed who
 //! have to be.
 
+pub mod disclosure;
 pub mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};

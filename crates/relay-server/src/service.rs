@@ -10,6 +10,7 @@
 //! | begin a conversation, change its members, read it | [`membership`], [`read`] |
 //! | wake devices | [`push`] |
 //! | keep a backup of history | [`backup`] |
+//! | take what is disclosed about messages | [`reports`] |
 //! | take in, hand out and delete blobs | [`blobs`] |
 //! | send, acknowledge, tell what was read, type | [`send`], [`receipts`], [`typing`] |
 //! | what an operator does to accounts, on the machine itself | [`administration`] |
@@ -40,6 +41,7 @@ pub mod read;
 pub mod receipts;
 pub mod recovery;
 pub mod register;
+pub mod reports;
 pub mod retention;
 pub mod send;
 pub mod sessions;

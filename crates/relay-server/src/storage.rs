@@ -33,6 +33,7 @@ mod presence;
 pub mod push;
 mod records;
 pub mod recovery;
+pub mod reports;
 pub mod restoring;
 mod retention;
 mod row;
@@ -81,6 +82,7 @@ pub use workspaces::{
 };
 
 pub use recovery::RecoveryStorage;
+pub use reports::{NewReport, ReportStorage, ReportSummary, Reportable, Which};
 
 /// A page of messages ends after this many bytes of envelopes, however many were asked for.
 pub const READ_BYTES_MAX: usize = 1024 * 1024;
@@ -99,6 +101,7 @@ pub trait Storage:
     + vitals::Measured
     + LinkingStorage
     + RecoveryStorage
+    + ReportStorage
     + WorkspaceStorage
     + std::fmt::Debug
     + Send
@@ -439,7 +442,7 @@ pub trait Storage:
     /// log open; then the next sweep does it.
     async fn expire_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Expired>, StorageError>;
 
-    /// Forgets single-use state, refresh tokens, invitations and reserved names that have run out;
-    /// returns how many.
+    /// Forgets single-use state, refresh tokens, invitations, reserved names and reports that have
+    /// run out; returns how many.
     async fn forget_expired(&self, now: Timestamp) -> Result<u64, StorageError>;
 }

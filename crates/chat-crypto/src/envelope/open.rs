@@ -189,6 +189,30 @@ pub fn open(
     sender: &Verified<DeviceCertificate>,
     via: Via,
 ) -> Result<Opened, OpenError> {
+    open_if(envelope, secret, |header, sealed| {
+        sender.address == header.sender && is_from_sender(envelope, header, sealed, sender, via)
+    })
+}
+
+/// Opens a reported envelope by the secret that one of its recipients has disclosed.
+///
+/// The commitment holds, so this is what every recipient was shown. Who sent it is what the relay
+/// says that kept the envelope: nothing here shows that, not even to who knows the sender.
+///
+/// # Errors
+///
+/// [`OpenError::UnreadableHeader`], [`OpenError::NotAuthentic`]; so for what hands out a sender
+/// chain, which is not a message.
+pub fn open_disclosed(envelope: &Envelope, secret: &MessageSecret) -> Result<Opened, OpenError> {
+    open_if(envelope, secret, |header, _| header.suite != Suite::HandOut)
+}
+
+/// Opens an envelope that agrees with itself, if its sender is shown to be who it says.
+fn open_if(
+    envelope: &Envelope,
+    secret: &MessageSecret,
+    is_shown: impl FnOnce(&Header, Inner<'_>) -> bool,
+) -> Result<Opened, OpenError> {
     let header = envelope.read_header().map_err(OpenError::UnreadableHeader)?;
     let padded = decrypt(envelope, secret).ok_or(OpenError::NotAuthentic)?;
     let encoded = unpad(&padded).map_err(|_| OpenError::NotAuthentic)?;
@@ -198,9 +222,8 @@ pub fn open(
     let consistent = content.version == VERSION
         && content.sender == header.sender
         && content.conversation == header.conversation
-        && sender.address == header.sender
         && (content.kind == HAND_OUT) == (header.suite == Suite::HandOut);
-    if consistent && is_from_sender(envelope, &header, sealed, sender, via) {
+    if consistent && is_shown(&header, sealed) {
         // The one step that may cost more than the message has bytes comes last.
         let content = inflated(content).ok_or(OpenError::NotAuthentic)?;
         Ok(Opened { header, content })

@@ -1,11 +1,12 @@
 //! Messages that arrive as they were sent.
 
-use chat_core::codec::{Digest, to_bytes};
+use chat_core::codec::{Bytes, Digest, to_bytes};
 use chat_core::envelope::{Content, Envelope, Expiry, ExpiryMode, Header, Suite, WrapScheme};
 use chat_core::id::ConversationId;
 use chat_core::limits::{PAYLOAD_BYTES_MAX, WRAPS_MAX};
 use chat_crypto::envelope::{
-    OpenError, SealError, Unwrapped, Via, open, seal, unwrap_for_account, unwrap_for_device,
+    OpenError, SealError, Unwrapped, Via, open, open_disclosed, seal, unwrap_for_account,
+    unwrap_for_device,
 };
 use chat_crypto::sender_chain::SendingChain;
 use chat_crypto::session::Sessions;
@@ -84,6 +85,45 @@ fn a_conversation_goes_back_and_forth_on_its_sessions() {
 
     // The first wrap carries the handshake; an answered session costs little.
     assert!(lengths[1..].iter().all(|length| *length <= 150), "{lengths:?}");
+}
+
+#[test]
+fn a_disclosed_secret_opens_its_message_and_no_other() {
+    let alice = Person::new(1);
+    let say = |text: &[u8], seed| {
+        seal(&header(&alice, Suite::Deniable), &content(&alice, text), None, &mut rng(seed))
+            .unwrap()
+    };
+    let (threat, greeting) = (say(b"I will find you", 4), say(b"good morning", 5));
+    let secret = threat.secret().clone();
+
+    let opened = open_disclosed(&threat.into_envelope(), &secret).unwrap();
+    let other = open_disclosed(&greeting.into_envelope(), &secret);
+
+    assert_eq!(&opened.content.body[..], b"I will find you");
+    assert_eq!(opened.header.sender, alice.address);
+    assert_eq!(other.unwrap_err(), OpenError::NotAuthentic);
+}
+
+#[test]
+fn a_reported_message_cannot_be_given_other_words_or_another_time() {
+    let alice = Person::new(1);
+    let sealed =
+        seal(&header(&alice, Suite::Deniable), &content(&alice, b"hello"), None, &mut rng(4))
+            .unwrap();
+    let secret = sealed.secret().clone();
+    let envelope = sealed.into_envelope();
+    let mut later = header(&alice, Suite::Deniable);
+    later.sent_at = later.sent_at.after(std::time::Duration::from_secs(1));
+    let mut words = envelope.payload.to_vec();
+    words[0] ^= 1;
+
+    let with_words = Envelope { payload: Bytes::new(words).unwrap(), ..envelope.clone() };
+    let with_time = Envelope { header: Bytes::new(to_bytes(&later)).unwrap(), ..envelope };
+
+    for altered in [with_words, with_time] {
+        assert_eq!(open_disclosed(&altered, &secret).unwrap_err(), OpenError::NotAuthentic);
+    }
 }
 
 #[test]
@@ -401,7 +441,7 @@ fn an_rsa_key_of_another_size_is_not_wrapped_for() {
     let short = rsa::RsaPrivateKey::new(&mut rng(5), 2048).unwrap().to_public_key();
     let mut keys = bob.keyring.current_envelope_secrets().public(NOW);
     let der = short.to_public_key_der().unwrap().into_vec();
-    keys.rsa = Some(chat_core::codec::Bytes::new(der).unwrap());
+    keys.rsa = Some(Bytes::new(der).unwrap());
     let identity = bob.keyring.identity();
     bob.envelope_keys = identity.sign_envelope_keys(&keys).verify(&identity.key()).unwrap();
     let header = header(&alice, Suite::Signed);
@@ -471,7 +511,7 @@ fn encoded_overhead(sender: &Person) -> usize {
     let text = vec![0; 100_000];
     let signature = Some(sender.device.sign(chat_core::label::CONTENT, b""));
     let content = to_bytes(&content(sender, &text));
-    let content = chat_core::codec::Bytes::new(content).unwrap();
+    let content = Bytes::new(content).unwrap();
     let sealed = chat_core::envelope::SealedContent { content, signature };
     to_bytes(&sealed).len() - text.len() + 1
 }

@@ -6,7 +6,8 @@ use chat_core::codec::{Bytes, Digest, List};
 use chat_core::envelope::{Content, Envelope, Header, Recipient, Suite, Wrap, WrapScheme};
 use chat_core::id::ConversationId;
 use chat_crypto::envelope::{
-    OpenError, Opened, SealError, Via, open, seal, unwrap_by_chain, unwrap_for_device,
+    OpenError, Opened, SealError, Via, open, open_disclosed, seal, unwrap_by_chain,
+    unwrap_for_device,
 };
 use chat_crypto::sender_chain::{
     Audience, CHAIN_LENGTH_MAX, CHAIN_LIVES_FOR, HAND_OUT, HandOutError, MESSAGES_A_CHAIN,
@@ -67,6 +68,9 @@ fn a_hand_out_travels_on_a_session() {
 
     let (message, _) = says(&alice, &chain, b"hello");
     assert_eq!(said(&alice, &held, &message), b"hello");
+    // It opens other messages, so nobody discloses it as one.
+    let disclosed = open_disclosed(&envelope, &unwrapped.secret);
+    assert_eq!(disclosed.unwrap_err(), OpenError::NotAuthentic);
 }
 
 #[test]

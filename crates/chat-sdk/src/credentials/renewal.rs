@@ -103,6 +103,22 @@ fn fresh(held: &mut Held, rng: &mut Rng) -> Result<()> {
     held.keyring.rotate_backup_key(rng).map_err(|error| Kind::KeyringInvalid.because(error))
 }
 
+/// Hands the lock to the account's other devices, so that nobody types anything there. Where that
+/// cannot be, they ask for the password or the phrase.
+///
+/// # Errors
+///
+/// What is about this client.
+pub(super) async fn hand_over_if_possible(hub: &Hub, lock: &KeyringLock) -> Result<()> {
+    hand_over(hub, lock).await.or_else(|error| {
+        if is_about_us(error.kind()) {
+            return Err(error);
+        }
+        tracing::warn!(code = error.code(), "the new lock was not handed over");
+        Ok(())
+    })
+}
+
 /// Puts the lock into the outbox, for the devices that stay.
 async fn hand_over(hub: &Hub, lock: &KeyringLock) -> Result<()> {
     if !has_others(&hub.context).await? {

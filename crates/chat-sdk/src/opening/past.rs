@@ -11,7 +11,10 @@ use rusqlite::Transaction;
 use chat_core::envelope::Suite;
 use chat_core::time::Timestamp;
 
-use super::{Arrival, annotate, aside, message_row, open_for_us, rename, why_not_kept};
+use super::parked::{self, Came};
+use super::{
+    Arrival, Closed, annotate, aside, message_row, not_authentic, open_for_us, rename, why_not_kept,
+};
 use crate::content::Content;
 use crate::context::Own;
 use crate::error::Result;
@@ -19,7 +22,7 @@ use crate::event::{Event, Warning};
 use crate::message::Status;
 use crate::store::conversations::{self, ConversationRow};
 use crate::store::tombstones::{self, Gone};
-use crate::store::{annotations, history, messages};
+use crate::store::{annotations, disclosures, history, messages};
 
 /// Opens a message of the past and stores what it holds; gives what to tell the app.
 pub(crate) fn apply(
@@ -49,7 +52,16 @@ pub(crate) fn apply(
     }
     let opened = match open_for_us(tx, own, arrival, now, rng)? {
         Ok(opened) => opened,
-        Err(warning) => {
+        Err(Closed::Awaits { epoch })
+            if parked::keep(tx, arrival, epoch, Came::FromThePast, now)? =>
+        {
+            return Ok(Vec::new());
+        }
+        Err(closed) => {
+            let warning = match closed {
+                Closed::Not(warning) => warning,
+                Closed::Awaits { .. } => not_authentic(header),
+            };
             bury(Gone::Unreadable)?;
             let is_news = !is_for_device && !was_unreadable;
             return Ok(is_news.then_some(Event::Warning(warning)).into_iter().collect());
@@ -69,6 +81,7 @@ pub(crate) fn apply(
     }
     message.status = if message.outgoing { Status::Sent } else { Status::Seen };
     messages::insert(tx, &message)?;
+    disclosures::keep(tx, message.id, &opened.secret)?;
     history::see(tx, message.id, now)?;
     if let (Content::Title(title), None) = (&content, &row.title) {
         rename(tx, row, header, title)?;
@@ -80,7 +93,13 @@ pub(crate) fn apply(
     Ok(events)
 }
 
-fn was_member(tx: &Transaction<'_>, row: &ConversationRow, arrival: &Arrival) -> Result<bool> {
+/// Tells whether the sender was a member where the message stands in the log, whatever was said
+/// after it.
+pub(super) fn was_member(
+    tx: &Transaction<'_>,
+    row: &ConversationRow,
+    arrival: &Arrival,
+) -> Result<bool> {
     let (id, account) = (arrival.header.conversation, arrival.header.sender.account);
     let newest = row.membership.index();
     let named = arrival.header.membership_index.min(newest);

@@ -8,7 +8,7 @@ use super::*;
 use crate::message::{Draft, Timer};
 use crate::receipts;
 use crate::stage::{NOW, Person, alice_and_bob, file, group, later, words};
-use crate::store::Place;
+use crate::store::{Place, sessions};
 
 #[tokio::test]
 async fn what_one_says_the_other_reads() {

@@ -20,6 +20,8 @@ use super::tombstones::{self, Gone};
 use crate::content::{Content, DELETED_KIND, Edit};
 use crate::error::Result;
 
+/// Most edits read for one message.
+const EDITS_READ_MAX: u32 = 100;
 /// Most reactions read for one message.
 const REACTIONS_READ_MAX: u32 = 10_000;
 
@@ -45,6 +47,24 @@ pub fn edit(tx: &Transaction<'_>, of: &MessageRow) -> Result<Option<(Edit, Times
         Content::Edit(edit) => Some((edit, row.sent_at)),
         _ => None,
     }))
+}
+
+/// Everything that its sender has said instead of a message, whatever came of it; the oldest first.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn edits(tx: &Transaction<'_>, of: &MessageRow) -> Result<Vec<MessageRow>> {
+    let mut statement = tx.prepare_cached(
+        "SELECT * FROM messages
+         WHERE target = ?1 AND conversation = ?2 AND kind = 'edit' AND sender_account = ?3
+            AND sequence IS NOT NULL
+         ORDER BY sequence LIMIT ?4",
+    )?;
+    let (id, sender) = (of.id.as_bytes(), of.sender.account.as_bytes());
+    let rows = statement
+        .query_map(params![id, of.conversation.as_bytes(), sender, EDITS_READ_MAX], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// All words on reactions to a message, the oldest first.

@@ -13,8 +13,10 @@ use crate::error::{Kind, Result};
 /// The newest version, which this code reads and writes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: &[&str] =
-    &[concat!(include_str!("migrations/1_begin.sql"), include_str!("migrations/1_living.sql"))];
+const MIGRATIONS: &[&str] = &[
+    concat!(include_str!("migrations/1_begin.sql"), include_str!("migrations/1_living.sql")),
+    include_str!("migrations/2_remedies.sql"),
+];
 
 /// Brings the file to [`VERSION`].
 ///

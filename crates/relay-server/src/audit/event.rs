@@ -83,6 +83,12 @@ pub enum AuditEvent {
     AccountRemoved,
     /// Somebody has deleted their account.
     AccountDeleted,
+    /// Somebody has reported messages.
+    ReportFiled,
+    /// An operator has looked at what a report discloses.
+    ReportShown,
+    /// An operator is done with a report.
+    ReportClosed,
 }
 
 impl AuditEvent {
@@ -126,6 +132,9 @@ impl AuditEvent {
             Self::AccountReinstated => "account_reinstated",
             Self::AccountRemoved => "account_removed",
             Self::AccountDeleted => "account_deleted",
+            Self::ReportFiled => "report_filed",
+            Self::ReportShown => "report_shown",
+            Self::ReportClosed => "report_closed",
         }
     }
 }

@@ -19,6 +19,7 @@ pub(super) mod presence;
 pub(super) mod pushes;
 pub(super) mod reading;
 pub(super) mod recovery;
+pub(super) mod reports;
 pub(super) mod retention;
 pub(super) mod unread;
 pub(super) mod workspaces;
@@ -68,6 +69,12 @@ macro_rules! suite {
             recovery {
                 a_recovery_key_is_found_by_name_whatever_its_case,
                 another_password_and_its_keyring_come_together,
+            }
+            reports {
+                what_is_there_can_be_reported_by_who_could_read_it,
+                a_report_is_filed_once_and_shown_whole,
+                an_account_files_so_many_reports,
+                a_report_is_closed_once_and_forgotten_in_time,
             }
             audit {
                 an_empty_log_is_whole,

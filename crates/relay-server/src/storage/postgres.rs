@@ -68,6 +68,7 @@ pub(crate) const STEPS: &[Step] = &[
     (8, "linking", include_str!("../../migrations/postgres/0008_linking.sql")),
     (9, "rules", include_str!("../../migrations/postgres/0009_rules.sql")),
     (11, "partitions", include_str!("../../migrations/postgres/0011_partitions.sql")),
+    (12, "reports", include_str!("../../migrations/postgres/0012_reports.sql")),
 ];
 /// How long a verb waits for a connection before it says that the store is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -65,6 +65,7 @@ pub(crate) const STEPS: &[Step] = &[
     (7, "compatible", include_str!("../../migrations/sqlite/0007_compatible.sql")),
     (8, "linking", include_str!("../../migrations/sqlite/0008_linking.sql")),
     (9, "rules", include_str!("../../migrations/sqlite/0009_rules.sql")),
+    (12, "reports", include_str!("../../migrations/sqlite/0012_reports.sql")),
 ];
 const READERS_MAX: u32 = 4;
 /// Pages of the log after which a commit copies them into the file. What is written often, as the

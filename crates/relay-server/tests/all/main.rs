@@ -33,6 +33,7 @@ mod people;
 mod presence;
 mod push;
 mod raw;
+mod reports;
 mod retention;
 mod rfc6455;
 mod socket;

@@ -227,6 +227,7 @@ pub(super) async fn forget_expired(
         "DELETE FROM refresh_tokens WHERE expires_at <= $1",
         "DELETE FROM invitations WHERE expires_at <= $1",
         "DELETE FROM reserved_names WHERE until <= $1",
+        "DELETE FROM reports WHERE expires_at <= $1",
     ] {
         let now = signed(now.as_millis());
         forgotten += query(sql).bind(now).execute(&mut *connection).await?.rows_affected();

@@ -33,6 +33,7 @@ mod presence;
 mod pushes;
 mod receipts;
 mod recovery;
+mod reports;
 mod restoring;
 mod retention;
 mod unread;

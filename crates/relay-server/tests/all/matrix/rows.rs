@@ -113,6 +113,7 @@ pub fn rows() -> Vec<Row> {
         row("GET /v1/blobs/{blob}/upload", Device, Err(NotFound)),
         with("POST /v1/conversations/{conversation}/deletions", Member, own_deletion, Ok(())),
         row("GET /v1/unread", Device, Ok(())),
+        with("POST /v1/reports", Reader, unknown_message, Err(NotFound)),
         empty("POST /v1/auth/recovery/start", Nothing, Err(Malformed)),
         empty("POST /v1/auth/recovery/finish", Nothing, Err(Malformed)),
         empty("PUT /v1/account/recovery-key", Device, Err(Malformed)),
@@ -192,6 +193,18 @@ fn anothers_entry(world: &World, _: &Person) -> Option<Value> {
     let author = world.outsider.device.address;
     let entry = world.group.next_entry(author, Change::Leave, crate::people::NOW);
     to_value(&AppendEntry { entry: world.outsider.device.entry(&entry) })
+}
+
+/// Of a message that there is not: whoever may read the group may try.
+fn unknown_message(world: &World, _: &Person) -> Option<Value> {
+    let message = MessageId::from_bytes([9; 16]);
+    let disclosed = json!({"message": message, "secret": "A".repeat(43)});
+    Some(json!({
+        "report": message,
+        "conversation": world.group.id(),
+        "reason": "spam",
+        "messages": [disclosed],
+    }))
 }
 
 /// Of a message that there is not: whoever may, may ask for that.
