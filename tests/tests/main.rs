@@ -2,6 +2,7 @@
 
 mod account;
 mod annotations;
+mod asking;
 mod attachments;
 mod backup;
 mod blocking;

@@ -11,6 +11,7 @@
 //!  profile     name, status, …      who the sender is, for those they talk to
 //!  settings    registers            what this account has settled, for its own devices
 //!  keyring-lock a snapshot          a fresh lock of the keyring, for this account's own devices
+//!  chain-request a device         somebody lacks that device's sender chain
 //!  attachment  where a file is      a message people see, with a file
 //!  …           kept as it came          a newer app wrote it; shown as "not supported" until then
 //! ```
@@ -19,6 +20,7 @@
 //! `docs/protocol/content.md`.
 
 mod attachment;
+mod chain_request;
 mod deletion;
 pub(crate) mod details;
 mod edit;
@@ -32,7 +34,7 @@ mod title;
 
 use std::fmt;
 
-use chat_core::id::{AccountId, MessageId};
+use chat_core::id::{AccountId, DeviceAddress, MessageId};
 
 pub use self::attachment::{
     AttachedFile, Attachment, CAPTION_BYTES_MAX, FILE_NAME_BYTES_MAX, MEDIA_TYPE_BYTES_MAX,
@@ -73,6 +75,8 @@ pub enum Content {
     Settings(Vec<Register>),
     /// A fresh lock of this account's keyring; for its own devices.
     KeyringLock(HandedLock),
+    /// Its sender lacks the sender chain of this device.
+    ChainRequest(DeviceAddress),
     /// What was here was deleted by who had sent it. Never travels.
     Deleted,
     /// Something this version does not know; kept as it came.
@@ -100,6 +104,7 @@ impl Content {
             profile::KIND => profile::decode(body).map(Self::Profile),
             settings::KIND => settings::decode(body).map(Self::Settings),
             lock::KIND => lock::decode(body).map(Self::KeyringLock),
+            chain_request::KIND => chain_request::decode(body).map(Self::ChainRequest),
             DELETED_KIND => Some(Self::Deleted),
             _ => None,
         };
@@ -110,8 +115,8 @@ impl Content {
     pub(crate) fn is_ours(kind: &str) -> bool {
         let ours =
             [text::KIND, attachment::KIND, title::KIND, reaction::KIND, edit::KIND, deletion::KIND];
-        let aside = [details::KIND, profile::KIND, settings::KIND, lock::KIND, DELETED_KIND];
-        ours.contains(&kind) || aside.contains(&kind)
+        let aside = [details::KIND, profile::KIND, settings::KIND, lock::KIND, chain_request::KIND];
+        ours.contains(&kind) || aside.contains(&kind) || kind == DELETED_KIND
     }
 
     /// The kind it travels under.
@@ -128,6 +133,7 @@ impl Content {
             Self::Profile(_) => profile::KIND,
             Self::Settings(_) => settings::KIND,
             Self::KeyringLock(_) => lock::KIND,
+            Self::ChainRequest(_) => chain_request::KIND,
             Self::Deleted => DELETED_KIND,
             Self::Unknown { kind, .. } => kind,
         }
@@ -151,6 +157,7 @@ impl Content {
             Self::Profile(profile) => profile::encode(profile),
             Self::Settings(registers) => settings::encode(registers),
             Self::KeyringLock(lock) => lock::encode(lock),
+            Self::ChainRequest(of) => Ok(chain_request::encode(*of)),
             Self::Deleted => Err(Kind::ArgumentInvalid.into()),
             Self::Unknown { body, .. } => Ok(body.clone()),
         }
@@ -188,7 +195,7 @@ impl Content {
     /// Tells whether it is said beside the conversation: it takes effect, and is then forgotten.
     pub(crate) fn is_aside(&self) -> bool {
         let is_of_ours = matches!(self, Self::Settings(_) | Self::KeyringLock(_));
-        is_of_ours || matches!(self, Self::Details(_) | Self::Profile(_))
+        is_of_ours || matches!(self, Self::Details(_) | Self::Profile(_) | Self::ChainRequest(_))
     }
 
     /// The first message of the thread it belongs to.

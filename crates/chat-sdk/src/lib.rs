@@ -53,6 +53,7 @@
 //! | `engine`, `connection` | one loop: what happens next, and over which connection |
 //! | `outbox`, `recipients`, `sealing`, `sending` | from a draft to bytes that the relay has |
 //! | `resume`, `sync`, `opening`, `receipts`, `expiry` | from bytes to a message, and to its end |
+//! | `asking` | a sender chain that did not arrive |
 //! | `workspaces` | the workspace, invitations, channels, log-ins, deletion |
 //! | `membership`, `learning` | logs verified, entries appended; device lists asked for |
 //! | [`access`], [`api`], [`relay`] | the relay's REST interface, with a log-in that renews itself |
@@ -65,6 +66,7 @@ pub mod account;
 pub mod ageing;
 mod annotating;
 pub mod api;
+mod asking;
 pub mod attachments;
 pub mod backup;
 pub mod badges;

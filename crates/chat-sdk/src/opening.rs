@@ -37,7 +37,7 @@ use crate::store::conversations::{self, ConversationRow};
 use crate::store::messages::{self, Links, MessageRow};
 use crate::store::tombstones::{self, Gone};
 use crate::store::{annotations, cursors, deletions, disclosures};
-use crate::{blocking, expiry};
+use crate::{asking, blocking, expiry};
 
 /// A delivery.
 #[derive(Clone, Debug)]
@@ -75,6 +75,8 @@ pub(crate) struct Outcome {
     pub(crate) warnings: Vec<Warning>,
     /// Accounts of which somebody knows a newer device list than we do.
     pub(crate) stale: Vec<AccountId>,
+    /// Whether a question of ours is in the outbox now.
+    pub(crate) asks: bool,
 }
 
 impl Outcome {
@@ -147,7 +149,10 @@ fn judge(
         Err(warning) => {
             let (id, sequence) = (header.message, Some(*sequence));
             tombstones::bury(tx, header.conversation, id, sequence, Gone::Unreadable, now)?;
-            Outcome::warning(warning)
+            let lacks_chain =
+                header.suite == Suite::Chained && matches!(warning, Warning::NotAuthentic { .. });
+            let asks = lacks_chain && asking::ask(tx, own, row, header.sender, now, rng)?;
+            Outcome { asks, ..Outcome::warning(warning) }
         }
     };
     outcome.warnings.extend(fork);

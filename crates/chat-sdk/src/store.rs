@@ -24,6 +24,7 @@
 //! | [`search`] | `search`: their words |
 //! | [`outbox`], [`scheduled`] | what is to be sent, now and later |
 //! | [`parked`] | messages that wait for keys |
+//! | [`asking`] | sender chains that did not arrive |
 //! | [`disclosures`] | what opens a message once more, to report it |
 //! | [`backups`] | messages for a backup, and out of one |
 //! | [`uploads`] | files that messages wait for |
@@ -38,6 +39,7 @@
 
 pub mod account;
 pub mod annotations;
+pub mod asking;
 pub mod backups;
 pub mod chains;
 pub mod changes;

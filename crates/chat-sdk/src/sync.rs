@@ -143,6 +143,9 @@ async fn settle(hub: &Hub, batch: Vec<Inbound>) -> Result<Settled> {
     if applied.erased {
         expiry::scrub(hub).await?;
     }
+    if applied.asks {
+        hub.nudge.notify_one();
+    }
     let frames = applied.acknowledgements();
     Ok(Settled { frames, learn: applied.learn, events: applied.events })
 }
@@ -261,6 +264,8 @@ struct Applied {
     reached: BTreeMap<ConversationId, Reached>,
     learn: BTreeSet<AccountId>,
     erased: bool,
+    /// Whether something is to be sent.
+    asks: bool,
 }
 
 #[derive(Debug, Default)]
@@ -387,6 +392,7 @@ impl Applied {
             let reached = self.reached.entry(conversation).or_default();
             reached.heard = reached.heard.max(arrival.sequence);
         }
+        self.asks |= outcome.asks;
         for account in outcome.stale {
             self.outdated(tx, own, account)?;
         }

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::store::conversations::ConversationRow;
 use crate::store::messages::MessageRow;
 use crate::store::tombstones::{self, Gone};
-use crate::{details, keyring, profile, settings};
+use crate::{asking, details, keyring, profile, settings};
 
 /// Lets something said aside take effect, as far as its sender may; gives what to tell the app.
 pub(super) fn apply(
@@ -32,6 +32,9 @@ pub(super) fn apply(
         }
         Content::KeyringLock(lock) if settings::is_among_us(tx, own, &row.membership)? => {
             Ok(Vec::from_iter(keyring::hear(tx, lock)?.then_some(Event::KeyringRenewed)))
+        }
+        Content::ChainRequest(of) => {
+            asking::hear(tx, own, id, message.sender, *of).map(|()| Vec::new())
         }
         Content::Profile(profile) => profile::hear(tx, own, id, sender, profile),
         Content::Details(details) => details::hear(tx, row, message, details),

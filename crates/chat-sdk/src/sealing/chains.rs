@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use chat_core::codec::{Bytes, Digest};
 use chat_core::envelope::{Content, Header, Suite, VERSION, WrapScheme};
-use chat_core::id::MessageId;
+use chat_core::id::{ConversationId, DeviceAddress, MessageId};
 use chat_core::limits::{BUNDLES_A_REQUEST_MAX, PAYLOAD_BYTES_MAX};
 use chat_core::membership::Membership;
 use chat_core::time::Timestamp;
@@ -27,7 +27,7 @@ use crate::context::Own;
 use crate::error::Result;
 use crate::recipients::{Bundles, DeviceRecipient};
 use crate::store::chains::{self, Holders};
-use crate::store::sessions;
+use crate::store::{asking, sessions};
 
 /// Most devices that one message hands a chain to: as many as one request gives bundles for, and
 /// few enough for a frame if each wrap begins a session.
@@ -73,6 +73,10 @@ pub(super) fn ready(
     if missing.is_empty() {
         return Ok(Ok(chain));
     }
+    let renewed = to_be_renewed(tx, conversation, &missing, bundles)?;
+    if !renewed.is_empty() {
+        return Ok(Err(Step::Bundles(renewed).into()));
+    }
     let ready = match ready_sessions(tx, own, &missing, bundles, now, rng)? {
         Ok(ready) => ready,
         Err(missing) => return Ok(Err(Step::Bundles(missing).into())),
@@ -96,12 +100,31 @@ pub(super) fn ready(
     for sessions in &advanced {
         sessions::save(tx, sessions, now)?;
     }
+    for device in &missing {
+        asking::answered(tx, conversation, device.certificate.address)?;
+    }
     let to = missing.iter().map(|device| (device.certificate.address, device.list)).collect();
     let envelope = sealed.into_envelope();
     chains::save_sending(tx, &chain)?;
     chains::keep_hand_out(tx, conversation, message, chain.epoch(), &envelope, &to)?;
     let old = old(ready.iter(), now);
     Ok(Err(Advance { step: Step::Send(message, Box::new(envelope)), old }))
+}
+
+/// The devices that say that our chain did not arrive: they get it on a session that is begun anew.
+fn to_be_renewed(
+    tx: &Transaction<'_>,
+    conversation: ConversationId,
+    devices: &[&DeviceRecipient],
+    bundles: &Bundles,
+) -> Result<Vec<DeviceAddress>> {
+    let mut renewed = Vec::new();
+    for device in devices.iter().map(|device| device.certificate.address) {
+        if !bundles.contains_key(&device) && asking::is_waiting(tx, conversation, device)? {
+            renewed.push(device);
+        }
+    }
+    Ok(renewed)
 }
 
 /// Tells whether a holder may no longer read, or the devices of a holder's account are others.
@@ -147,7 +170,6 @@ fn seal_chain(
 #[cfg(test)]
 mod tests {
     use chat_core::codec::List;
-    use chat_core::id::{ConversationId, DeviceAddress};
     use chat_core::membership::{Change, ConversationKind, Member, Policy, Role};
     use chat_core::reject::{Reject, RejectCode};
 

@@ -16,6 +16,7 @@ pub const VERSION: i64 = MIGRATIONS.len() as i64;
 const MIGRATIONS: &[&str] = &[
     concat!(include_str!("migrations/1_begin.sql"), include_str!("migrations/1_living.sql")),
     include_str!("migrations/2_remedies.sql"),
+    include_str!("migrations/3_asking.sql"),
 ];
 
 /// Brings the file to [`VERSION`].
