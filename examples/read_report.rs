@@ -21,17 +21,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for message in &report.messages {
         let said = match &message.finding {
-            Finding::Said { content: Content::Edit(edit), .. } => {
-                format!("changed {} to {:?}", edit.of, edit.text.text)
-            }
-            Finding::Said { content, .. } => match content.text() {
-                Some(text) => format!("said {text:?}"),
-                None => format!("sent something of the kind {:?}", content.kind()),
-            },
+            Finding::Said { content, .. } => in_words(content),
             Finding::Gone => "sent something that was gone when it was reported".to_owned(),
             Finding::NotAuthentic => "NOT SHOWN: this is not what the relay accepted".to_owned(),
         };
         writeln!(out, "{} {} {said}", message.accepted_at.as_millis(), message.sender.account)?;
     }
     Ok(())
+}
+
+fn in_words(content: &Content) -> String {
+    match (content, content.text()) {
+        (Content::Edit(edit), _) => format!("changed {} to {:?}", edit.of, edit.text.text),
+        (_, Some(text)) => format!("said {text:?}"),
+        (other, None) => format!("sent something of the kind {:?}", other.kind()),
+    }
 }

@@ -1,6 +1,6 @@
 //! The store in its owner's hands: what is written out, and what is left when it is wiped.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::io::Cursor;
 use std::pin::Pin;

@@ -51,7 +51,7 @@ pub enum Finding {
     /// It said this. All its recipients were shown the same.
     Said {
         /// What it said.
-        content: Content,
+        content: Box<Content>,
         /// When it was sent, by the sender's clock.
         sent_at: Timestamp,
     },
@@ -104,7 +104,7 @@ fn finding(
         && header.sender == message.sender
         && header.conversation == conversation;
     is_it.then(|| Finding::Said {
-        content: Content::read(&opened.content.kind, &opened.content.body),
+        content: Box::new(Content::read(&opened.content.kind, &opened.content.body)),
         sent_at: header.sent_at,
     })
 }

@@ -19,7 +19,7 @@ use crate::error::{Kind, Result};
 /// What SQLite puts beside a store.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// How much is overwritten at once.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Overwrites and deletes a store that nobody has open, whether its key is known or not. Where there
 /// is none, nothing is done.
