@@ -14,6 +14,7 @@
 mod acts;
 mod backlog;
 mod channel;
+mod expiry;
 mod idle;
 mod machine;
 mod nodes;
@@ -154,6 +155,8 @@ enum Scenario {
         #[arg(long, default_value_t = 1_000)]
         messages: u32,
     },
+    /// Messages whose time is over all at once, while others are delivered.
+    Expiry(expiry::Plan),
 }
 
 #[tokio::main]
@@ -193,6 +196,7 @@ impl Scenario {
             Self::Channel { .. } => "channel",
             Self::Acts { .. } => "acts",
             Self::Backlog { .. } => "backlog",
+            Self::Expiry(_) => "expiry",
         }
     }
 
@@ -224,6 +228,7 @@ impl Scenario {
             Self::Backlog { devices, messages } => {
                 backlog::run(nodes, report, devices, messages).await
             }
+            Self::Expiry(plan) => expiry::run(nodes, report, plan).await,
         }
     }
 }

@@ -128,6 +128,11 @@ impl Nodes {
         self.stand.as_ref().map_or_else(|| "a relay elsewhere".to_owned(), Stand::name)
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    }
+
     /// The URL of a node, counted round and round.
     pub(crate) fn url(&self, number: u32) -> &str {
         self.node(number).map_or("", |node| &node.url)

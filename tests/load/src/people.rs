@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chat_core::codec::{Bytes, to_bytes};
-use chat_core::envelope::{Envelope, Header};
+use chat_core::envelope::{Envelope, Expiry, Header};
 use chat_core::frame::ClientFrame;
 use chat_core::id::{ConversationId, DeviceAddress, MessageId};
 use chat_sdk::transport::{
@@ -74,11 +74,16 @@ impl Sealed {
 
     /// The message under another id, whose last four bytes are `number`, as is the request.
     pub(crate) fn frame(&self, number: u32) -> Outcome<ClientFrame> {
+        self.expiring(number, self.header.expiry)
+    }
+
+    /// The same with another timer.
+    pub(crate) fn expiring(&self, number: u32, expiry: Option<Expiry>) -> Outcome<ClientFrame> {
         let mut id: [u8; 16] = rand::random();
         if let Some(tail) = id.last_chunk_mut::<4>() {
             *tail = number.to_be_bytes();
         }
-        let header = Header { message: MessageId::from_bytes(id), ..self.header.clone() };
+        let header = Header { message: MessageId::from_bytes(id), expiry, ..self.header.clone() };
         let header = Bytes::new(to_bytes(&header))?;
         let envelope = Envelope { header, ..self.envelope.clone() };
         Ok(ClientFrame::Send { request: number, envelope, blobs: None })

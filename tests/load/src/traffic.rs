@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::Outcome;
 use crate::nodes::Nodes;
-use crate::people::{Sealed, number_of, pairs};
+use crate::people::{Pair, Sealed, number_of, pairs};
 use crate::profile::Profile;
 use crate::report::{Latencies, Report, Second, approximate, latencies};
 use crate::wire::{Reading, Wire, Writing};
@@ -53,7 +53,13 @@ struct Seen {
 }
 
 impl Run {
+    /// One that begins at once, or as good as.
     pub(crate) fn new(profile: &Profile, senders: u32) -> Outcome<Self> {
+        Self::at(Instant::now() + Duration::from_millis(500), profile, senders)
+    }
+
+    /// One that begins at `start`.
+    pub(crate) fn at(start: Instant, profile: &Profile, senders: u32) -> Outcome<Self> {
         let empty = |count: usize| (0..count).map(|_| latencies()).collect::<Outcome<Vec<_>>>();
         let phases = profile.phases().len();
         let seconds = usize::try_from(profile.length().as_secs() + 1)?;
@@ -66,7 +72,6 @@ impl Run {
             deliveries: empty(phases)?,
             seconds: empty(seconds)?,
         };
-        let start = Instant::now() + Duration::from_millis(500);
         Ok(Self { start, profile: profile.clone(), senders, seen: Mutex::new(seen) })
     }
 
@@ -111,6 +116,16 @@ impl Run {
         sleep_until(self.start + self.profile.length() + PATIENCE).await;
     }
 
+    /// How long everything took that was due in these seconds of the run.
+    pub(crate) fn between(&self, seconds: std::ops::Range<u64>) -> Outcome<Latencies> {
+        let mut all = latencies()?;
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, latencies) in (0..).zip(&seen.seconds).filter(|(at, _)| seconds.contains(at)) {
+            all.add(latencies)?;
+        }
+        Ok(all)
+    }
+
     /// Reports what was seen.
     ///
     /// # Errors
@@ -151,6 +166,48 @@ impl Run {
     }
 }
 
+/// Senders and receivers, each with an open connection.
+pub(crate) struct Lines(Vec<(Sealed, Wire, Wire)>);
+
+impl Lines {
+    /// Registers and connects them.
+    pub(crate) async fn open(
+        nodes: &Nodes,
+        report: &mut Report,
+        senders: u32,
+        payload: usize,
+    ) -> Outcome<Self> {
+        let pairs = pairs(nodes, senders, payload).await?;
+        let before = nodes.resident_kib();
+        let mut lines = Vec::with_capacity(pairs.len());
+        for Pair { sender, receiver, sealed } in pairs {
+            lines.push((sealed, sender.open(nodes).await?, receiver.open(nodes).await?));
+        }
+        report.memory(before, nodes.resident_kib(), lines.len() * 2);
+        Ok(Self(lines))
+    }
+
+    /// Sends and receives what a run says, until everything is there or was waited for.
+    pub(crate) async fn drive(self, run: &Arc<Run>) -> Outcome<()> {
+        let (end, ended) = watch::channel(false);
+        let mut ends = JoinSet::new();
+        for (sender, (sealed, sending, receiving)) in (0..).zip(self.0) {
+            tokio::spawn(send(sending.writing, sender, run.clone(), sealed));
+            ends.spawn(accepted(sending.reading, sender, run.clone(), ended.clone()));
+            ends.spawn(delivered(receiving, sender, run.clone(), ended.clone()));
+        }
+        let last = run.clone();
+        tokio::spawn(async move {
+            last.over().await;
+            end.send_replace(true);
+        });
+        while let Some(ended) = ends.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}
+
 pub(crate) async fn run(
     nodes: &Nodes,
     report: &mut Report,
@@ -159,30 +216,10 @@ pub(crate) async fn run(
     payload: usize,
 ) -> Outcome<()> {
     let senders = (connections / 2).max(1);
-    let pairs = pairs(nodes, senders, payload).await?;
-    let before = nodes.resident_kib();
-    let mut wires = Vec::with_capacity(pairs.len());
-    for pair in &pairs {
-        wires.push((pair.sender.open(nodes).await?, pair.receiver.open(nodes).await?));
-    }
-    report.memory(before, nodes.resident_kib(), wires.len() * 2);
+    let lines = Lines::open(nodes, report, senders, payload).await?;
     let used = nodes.processor_micros();
     let run = Arc::new(Run::new(profile, senders)?);
-    let (end, ended) = watch::channel(false);
-    let mut ends = JoinSet::new();
-    for (sender, (pair, (sending, receiving))) in (0..).zip(pairs.iter().zip(wires)) {
-        tokio::spawn(send(sending.writing, sender, run.clone(), pair.sealed.clone()));
-        ends.spawn(accepted(sending.reading, sender, run.clone(), ended.clone()));
-        ends.spawn(delivered(receiving, sender, run.clone(), ended.clone()));
-    }
-    let last = run.clone();
-    tokio::spawn(async move {
-        last.over().await;
-        end.send_replace(true);
-    });
-    while let Some(ended) = ends.join_next().await {
-        ended??;
-    }
+    lines.drive(&run).await?;
     report.processor(used, nodes.processor_micros(), u64::from(profile.messages()));
     if let (Some(kib), seconds) = (nodes.resident_kib(), profile.length().as_secs()) {
         report.figure(format!("memory after {seconds} s"), approximate(kib), "KiB");
