@@ -21,6 +21,8 @@ const GATHER: Duration = Duration::from_millis(200);
 pub struct Acknowledgements {
     storage: Arc<dyn Storage>,
     waiting: Mutex<HashMap<(DeviceAddress, ConversationId), Sequence>>,
+    /// Held by who is writing.
+    writing: tokio::sync::Mutex<()>,
     wake: Notify,
 }
 
@@ -28,7 +30,8 @@ impl Acknowledgements {
     /// Writes to `storage`.
     #[must_use]
     pub fn over(storage: Arc<dyn Storage>) -> Self {
-        Self { storage, waiting: Mutex::default(), wake: Notify::new() }
+        let (waiting, writing) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { storage, waiting, writing, wake: Notify::new() }
     }
 
     /// Notes that a device holds everything up to a sequence.
@@ -49,8 +52,10 @@ impl Acknowledgements {
         }
     }
 
-    /// Writes what has gathered.
+    /// Writes what has gathered; what somebody else is writing meanwhile is written, too, when this
+    /// ends.
     pub async fn flush(&self) {
+        let _writing = self.writing.lock().await;
         let taken = std::mem::take(&mut *self.lock());
         let cursors: Vec<_> = taken
             .iter()
