@@ -7,7 +7,7 @@
 pub mod blobs;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chat_core::time::Timestamp;
 
@@ -26,8 +26,10 @@ const CHORE: &str = "sweep";
 const SWEEPS_A_LEASE: u32 = 4;
 /// How long a node leads that says nothing more.
 const LEASE: Duration = Duration::from_secs(6);
-/// How many messages one transaction erases.
-const MESSAGES_A_SWEEP: usize = 5_000;
+/// How many messages one transaction erases: few, since whoever writes waits for it.
+const MESSAGES_AT_ONCE: usize = 250;
+/// How long it erases before it looks at its other chores, and asks whether it still leads.
+const SWEEP_MAX: Duration = Duration::from_secs(1);
 /// Every how many sweeps it collects blobs.
 const SWEEPS_A_COLLECTION: u32 = 10;
 
@@ -42,7 +44,7 @@ pub async fn run(services: Arc<Services>) {
         if sweeps.is_multiple_of(SWEEPS_A_LEASE) {
             leads = lead(&services).await;
         }
-        if leads && let Err(error) = sweep(&services).await {
+        if leads && let Err(error) = sweep_for(&services, SWEEP_MAX).await {
             tracing::warn!(%error, "what is due could not be erased yet");
         }
         if sweeps.is_multiple_of(SWEEPS_A_COLLECTION)
@@ -108,18 +110,26 @@ pub async fn prune_audit(services: &Services) -> Result<u64, StorageError> {
 ///
 /// [`StorageError`]; what was erased before it stays so.
 pub async fn sweep(services: &Services) -> Result<usize, StorageError> {
-    let mut total = 0;
+    sweep_for(services, Duration::MAX).await
+}
+
+/// The same, but for no longer than `most`. After each transaction it rests for as long as that took:
+/// however many are due, those who write have the store for half of the time.
+async fn sweep_for(services: &Services, most: Duration) -> Result<usize, StorageError> {
+    let (mut total, began) = (0, Instant::now());
     loop {
-        let expired = services.storage.expire_due(services.now(), MESSAGES_A_SWEEP).await?;
+        let started = Instant::now();
+        let expired = services.storage.expire_due(services.now(), MESSAGES_AT_ONCE).await?;
         let count = expired.len();
         services.metrics.expired.add(u64::try_from(count).unwrap_or_default());
         total += count;
         for gone in expired {
             tell(services, gone).await?;
         }
-        if count < MESSAGES_A_SWEEP {
+        if count < MESSAGES_AT_ONCE || began.elapsed() >= most {
             return Ok(total);
         }
+        tokio::time::sleep(started.elapsed()).await;
     }
 }
 

@@ -194,6 +194,11 @@ impl Store {
         false
     }
 
+    /// Something was erased, and more will be at once: the log is emptied after that.
+    fn note_erased(&self) {
+        self.log_is_stale.store(true, Ordering::SeqCst);
+    }
+
     /// Empties the log, so that erased bytes are not left in it.
     async fn after_erasing(&self, erased: usize) {
         if erased > 0 {

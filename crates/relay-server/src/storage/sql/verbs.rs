@@ -6,8 +6,8 @@
 //!  postgres.rs ─┘                         └─▶ super: what the two do differently
 //! ```
 //!
-//! A parent brings `Store` with `begin`, `read`, `check_room`, `make_month`, `forget_months` and
-//! `after_erasing`, the type `Connection`, the
+//! A parent brings `Store` with `begin`, `read`, `check_room`, `make_month`, `forget_months`,
+//! `note_erased` and `after_erasing`, the type `Connection`, the
 //! macros `for_update!` and `for_share!`, and a module `batch` for what one of them does in one
 //! statement and the other row by row. Both read `$1` as the first parameter.
 //!
@@ -379,7 +379,11 @@ impl Storage for Store {
         let expired: Result<Vec<Expired>, StorageError> =
             write!(self, naming::expire_due(now, limit));
         let expired = expired?;
-        self.after_erasing(expired.len()).await;
+        // Of many batches only the last one tidies up.
+        match expired.len() < limit {
+            true => self.after_erasing(expired.len()).await,
+            false => self.note_erased(),
+        }
         Ok(expired)
     }
 
