@@ -7,10 +7,10 @@
 
 mod at_once;
 mod certificates;
+mod folder;
 
-use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +22,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::folder::FolderLock;
+pub(crate) use self::folder::prepare;
 use crate::acknowledgements::Acknowledgements;
 use crate::admission::Admission;
 use crate::audit::{Audit, AuditEvent, Note};
@@ -150,7 +152,7 @@ pub struct Relay {
     requests: TaskTracker,
     certificates: Option<Arc<Certificates>>,
     tasks: Vec<JoinHandle<()>>,
-    _lock: Option<File>,
+    _lock: Option<FolderLock>,
 }
 
 impl Relay {
@@ -421,34 +423,6 @@ fn origins(config: &Config, address: SocketAddr) -> Vec<String> {
             vec![format!("{scheme}://{address}"), format!("{scheme}://localhost:{port}")]
         }
     }
-}
-
-/// Makes the folder and the database file readable for nobody else, and takes the folder's lock.
-pub(crate) fn prepare(folder: &Path, database: &Path) -> Result<File, StartError> {
-    let failed = |source| StartError::Folder { path: folder.to_owned(), source };
-    let mut builder = std::fs::DirBuilder::new();
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-        builder.mode(0o700);
-        options.mode(0o600);
-    }
-    builder.recursive(true).create(folder).map_err(failed)?;
-    if let Some(parent) = database.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        builder.recursive(true).create(parent).map_err(failed)?;
-    }
-    let lock = options.open(folder.join("relay.lock")).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => {
-            return Err(StartError::InUse { path: folder.to_owned() });
-        }
-        Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
-    }
-    options.open(database).map_err(failed)?;
-    Ok(lock)
 }
 
 /// What a node and the others meet on.
