@@ -2,16 +2,12 @@
 
 use std::time::Instant;
 
-use chat_core::frame::RelayFrame;
 use futures_util::future::try_join_all;
 
 use crate::Outcome;
 use crate::nodes::Nodes;
 use crate::people::{Pair, pairs};
 use crate::report::{Report, latencies};
-
-/// Messages of one sender that wait for their answer.
-const WINDOW: u32 = 32;
 
 pub(crate) async fn run(
     nodes: &Nodes,
@@ -52,18 +48,5 @@ pub(crate) async fn run(
 /// Sends a receiver's messages while it is away.
 async fn fill(nodes: &Nodes, pair: &Pair, messages: u32) -> Outcome<()> {
     let mut wire = pair.sender.open(nodes).await?;
-    let (mut sent, mut answered) = (0, 0);
-    while answered < messages {
-        if sent < messages && sent - answered < WINDOW {
-            wire.writing.send(&pair.sealed.frame(sent)?).await?;
-            sent += 1;
-            continue;
-        }
-        match wire.reading.next().await? {
-            RelayFrame::Accepted { .. } => answered += 1,
-            RelayFrame::Reject { reject, .. } => return Err(reject.message.into()),
-            _ => {}
-        }
-    }
-    Ok(())
+    wire.send_all(messages, |number| pair.sealed.frame(number)).await
 }

@@ -12,7 +12,7 @@ use crate::nodes::Nodes;
 use crate::people;
 use crate::profile::Profile;
 use crate::report::Report;
-use crate::traffic::{Run, accepted, delivered, send};
+use crate::traffic::{Run, accepted, delivered, send, until_over};
 
 /// Bytes of text in a message.
 const TEXT: usize = 1_024;
@@ -37,14 +37,7 @@ pub(crate) async fn run(
     for wire in wires {
         ends.spawn(delivered(wire, WRITER, run.clone(), ended.clone()));
     }
-    let last = run.clone();
-    tokio::spawn(async move {
-        last.over().await;
-        end.send_replace(true);
-    });
-    while let Some(ended) = ends.join_next().await {
-        ended??;
-    }
+    until_over(&run, end, ends).await?;
     let deliveries = u64::from(profile.messages()) * u64::from(members);
     report.processor(used, nodes.processor_micros(), deliveries);
     run.tell(report, members)

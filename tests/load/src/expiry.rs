@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::envelope::{Expiry, ExpiryMode};
-use chat_core::frame::RelayFrame;
 use clap::Args;
 use futures_util::future::try_join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -31,8 +30,6 @@ use crate::wire::Wire;
 
 /// How many sow at once.
 const SOWERS: u32 = 16;
-/// Messages of one sower on their way.
-const WINDOW: u32 = 64;
 /// How many a second are sown at least, if nobody says how long it takes.
 const SOWN_A_SECOND: u32 = 3_000;
 /// How often the nodes are asked how far they are.
@@ -114,22 +111,13 @@ fn tell(report: &mut Report, run: &Run, due: u64, gone: u64) -> Outcome<()> {
 async fn sow(nodes: &Nodes, sowers: Vec<Pair>, each: u32, due: Instant) -> Outcome<Vec<Wire>> {
     try_join_all(sowers.into_iter().map(async |sower| {
         let mut wire = sower.sender.open(nodes).await?;
-        let (mut sent, mut answered) = (0, 0);
-        while answered < each {
-            if sent < each && sent - answered < WINDOW {
-                let left = due.saturating_duration_since(Instant::now());
-                let after_ms = u64::try_from(left.as_millis())?.max(1);
-                let timer = Expiry { mode: ExpiryMode::AfterSent, after_ms };
-                wire.writing.send(&sower.sealed.expiring(sent, Some(timer))?).await?;
-                sent += 1;
-                continue;
-            }
-            match wire.reading.next().await? {
-                RelayFrame::Accepted { .. } => answered += 1,
-                RelayFrame::Reject { reject, .. } => return Err(reject.message.into()),
-                _ => {}
-            }
-        }
+        let ending = |number| {
+            let left = due.saturating_duration_since(Instant::now());
+            let after_ms = u64::try_from(left.as_millis())?.max(1);
+            let timer = Expiry { mode: ExpiryMode::AfterSent, after_ms };
+            sower.sealed.expiring(number, Some(timer))
+        };
+        wire.send_all(each, ending).await?;
         Ok(wire)
     }))
     .await

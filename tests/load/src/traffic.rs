@@ -196,16 +196,25 @@ impl Lines {
             ends.spawn(accepted(sending.reading, sender, run.clone(), ended.clone()));
             ends.spawn(delivered(receiving, sender, run.clone(), ended.clone()));
         }
-        let last = run.clone();
-        tokio::spawn(async move {
-            last.over().await;
-            end.send_replace(true);
-        });
-        while let Some(ended) = ends.join_next().await {
-            ended??;
-        }
-        Ok(())
+        until_over(run, end, ends).await
     }
+}
+
+/// Waits for what listens to a run, and tells it when the run is over.
+pub(crate) async fn until_over(
+    run: &Arc<Run>,
+    end: watch::Sender<bool>,
+    mut ends: JoinSet<Outcome<()>>,
+) -> Outcome<()> {
+    let last = run.clone();
+    tokio::spawn(async move {
+        last.over().await;
+        end.send_replace(true);
+    });
+    while let Some(ended) = ends.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
 
 pub(crate) async fn run(

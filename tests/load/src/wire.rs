@@ -32,6 +32,8 @@ use crate::Outcome;
 const BUFFER_BYTES: usize = 4 * 1024;
 /// How long a connection may take to be made.
 const OPEN_WITHIN: Duration = Duration::from_secs(20);
+/// Messages of one sender that wait for their answer.
+const WINDOW: u32 = 32;
 /// Over how many addresses connections are spread.
 const ADDRESSES: u32 = 64;
 
@@ -104,6 +106,28 @@ impl Wire {
         };
         let (sink, stream) = timeout(OPEN_WITHIN, opening).await??.split();
         Ok(Self { writing: Writing(sink), reading: Reading(stream) })
+    }
+
+    /// Sends so many messages, as fast as the relay takes them: few are on their way at a time.
+    pub(crate) async fn send_all(
+        &mut self,
+        count: u32,
+        frame: impl Fn(u32) -> Outcome<ClientFrame>,
+    ) -> Outcome<()> {
+        let (mut sent, mut answered) = (0, 0);
+        while answered < count {
+            if sent < count && sent - answered < WINDOW {
+                self.writing.send(&frame(sent)?).await?;
+                sent += 1;
+                continue;
+            }
+            match self.reading.next().await? {
+                RelayFrame::Accepted { .. } => answered += 1,
+                RelayFrame::Reject { reject, .. } => return Err(reject.message.into()),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Tells the relay that a message is here, and all before it.
