@@ -31,6 +31,10 @@ const LIMITS: [&str; 10] = [
     "--unauthenticated-an-address",
 ];
 
+/// What the nodes call themselves, wherever they listen: what is signed for them, and their tokens,
+/// holds with TLS and without.
+const ORIGIN: &str = "https://relay.test";
+
 /// What nodes stand on.
 #[derive(Clone, Debug)]
 pub(crate) enum Stand {
@@ -138,6 +142,11 @@ impl Nodes {
         self.node(number).map_or("", |node| &node.url)
     }
 
+    /// What a node calls itself.
+    pub(crate) fn origin(&self, number: u32) -> &str {
+        if self.stand.is_some() { ORIGIN } else { self.url(number) }
+    }
+
     /// How a node is reached.
     pub(crate) fn endpoint(&self, number: u32) -> Endpoint {
         let address = self.node(number).map(|node| node.address);
@@ -202,7 +211,7 @@ impl Node {
             return Err("no relay-server was built beside this; use `cargo xtask load`".into());
         }
         let mut serve = Command::new(relay);
-        serve.args(["serve", "--listen", listen, "--data"]).arg(&folder);
+        serve.args(["serve", "--listen", listen, "--origin", ORIGIN, "--data"]).arg(&folder);
         serve.args(LIMITS.iter().flat_map(|limit| [limit, NO_LIMIT]));
         if let Stand::Cluster { postgres, redis, .. } = stand {
             serve.args(["--database", postgres, "--redis", redis]);
@@ -221,12 +230,11 @@ impl Node {
         let mut address = None;
         while let Some(line) = output.next_line().await? {
             if let Some(found) = line.trim().strip_prefix("listens on") {
-                address = Some(found.trim().parse()?);
+                address = Some(found.trim().parse::<SocketAddr>()?);
             }
-            if let (Some(url), Some(address)) = (line.trim().strip_prefix("clients use "), address)
-            {
+            if let (true, Some(address)) = (line.trim().starts_with("clients use "), address) {
                 let own = Some(Own { process, _output: output });
-                return Ok(Self { url: url.trim().to_owned(), address, folder, own });
+                return Ok(Self { url: format!("http://{address}"), address, folder, own });
             }
         }
         Err("the relay ended before it listened".into())

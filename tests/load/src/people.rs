@@ -101,7 +101,7 @@ pub(crate) async fn devices(nodes: &Nodes, count: u32) -> Outcome<Vec<Device>> {
     let run: u32 = rand::random();
     let registering = (0..count).map(|number| async move {
         let name = format!("idle-{run:08x}-{number}");
-        let (client, tap) = register(nodes.url(number), &name).await?;
+        let (client, tap) = register(nodes, number, &name).await?;
         finish(client, &tap, number).await
     });
     stream::iter(registering).buffer_unordered(AT_ONCE).try_collect().await
@@ -113,9 +113,9 @@ pub(crate) async fn pairs(nodes: &Nodes, count: u32, bytes: usize) -> Outcome<Ve
     let registering = (0..count).map(|pair| async move {
         let (here, there) = (2 * pair, 2 * pair + 1);
         let name = format!("receiver-{run:08x}-{pair}");
-        let (client, tap) = register(nodes.url(there), &name).await?;
+        let (client, tap) = register(nodes, there, &name).await?;
         let receiver = finish(client, &tap, there).await?;
-        let (client, tap) = register(nodes.url(here), &format!("sender-{run:08x}-{pair}")).await?;
+        let (client, tap) = register(nodes, here, &format!("sender-{run:08x}-{pair}")).await?;
         client.direct(&name).await?.send("x".repeat(bytes)).await?;
         let sealed = sealed(&client, &tap).await?;
         let sender = finish(client, &tap, here).await?;
@@ -133,11 +133,11 @@ pub(crate) async fn channel(
     let run: u32 = rand::random();
     let names: Vec<_> = (1..=members).map(|number| format!("reader-{run:08x}-{number}")).collect();
     let registering = (1..).zip(&names).map(|(number, name)| async move {
-        let (client, tap) = register(nodes.url(number), name).await?;
+        let (client, tap) = register(nodes, number, name).await?;
         finish(client, &tap, number).await
     });
     let readers = stream::iter(registering).buffer_unordered(AT_ONCE).try_collect().await?;
-    let (client, tap) = register(nodes.url(0), &format!("writer-{run:08x}")).await?;
+    let (client, tap) = register(nodes, 0, &format!("writer-{run:08x}")).await?;
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let channel = client.create_channel("everybody", &names, Policy::DEFAULT).await?;
     channel.send("x".repeat(bytes)).await?;
@@ -154,9 +154,11 @@ async fn sealed(client: &Client, tap: &Tap) -> Outcome<Sealed> {
     Ok(Sealed { envelope, header })
 }
 
-async fn register(url: &str, name: &str) -> Outcome<(Client, Arc<Tap>)> {
-    let network = Network::to(Origin::parse(url)?)?;
-    let tap = Arc::new(Tap { network, token: Mutex::default(), sealed: Arc::default() });
+async fn register(nodes: &Nodes, number: u32, name: &str) -> Outcome<(Client, Arc<Tap>)> {
+    let url = nodes.url(number);
+    let (network, origin) =
+        (Network::to(Origin::parse(url)?)?, Origin::parse(nodes.origin(number))?);
+    let tap = Arc::new(Tap { network, origin, token: Mutex::default(), sealed: Arc::default() });
     let builder = Client::builder(url).in_memory().transport(tap.clone()).password_hardening(CHEAP);
     let client = builder.register(name, "a password for load").await?.client;
     client.sync().await?;
@@ -173,6 +175,8 @@ async fn finish(client: Client, tap: &Tap, number: u32) -> Outcome<Device> {
 #[derive(Debug)]
 struct Tap {
     network: Network,
+    /// What the relay calls itself, which is not always how it is reached.
+    origin: Origin,
     token: Mutex<Option<AccessToken>>,
     sealed: Arc<Mutex<Option<Envelope>>>,
 }
@@ -180,7 +184,7 @@ struct Tap {
 #[async_trait]
 impl Transport for Tap {
     fn origin(&self) -> &Origin {
-        self.network.origin()
+        &self.origin
     }
 
     async fn request(&self, request: Request) -> chat_sdk::Result<Answer> {
