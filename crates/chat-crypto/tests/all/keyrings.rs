@@ -464,6 +464,7 @@ fn secrets_of_the_keyring_do_not_print() {
     let (_, lock) = alice.keyring.seal(1, EXPORT_KEY, &phrase, &mut rng(5));
 
     assert_eq!(format!("{:?} {lock:?}", alice.keyring), "Keyring(..) KeyringLock(..)");
+    assert_eq!(format!("{:?}", phrase.login()), "RecoveryLogin(..)");
 }
 
 fn alice_and_phrase() -> (Person, RecoveryPhrase) {
