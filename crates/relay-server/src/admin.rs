@@ -4,6 +4,7 @@
 //! Answers are JSON, but for a sentence where something was done.
 
 mod reports;
+mod rules;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use relay_server::storage::Storage;
 use serde::Serialize;
 
 use self::reports::ReportsCommand;
+use self::rules::RulesCommand;
 use crate::flags::Flags;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -37,6 +39,11 @@ pub(crate) enum AdminCommand {
     Workspace(WorkspaceCommand),
     #[command(flatten)]
     User(UserCommand),
+    /// For how long a workspace's messages are kept, and how many.
+    Rules {
+        #[command(subcommand)]
+        what: RulesCommand,
+    },
     /// Look at what people have reported, and be done with it.
     Reports {
         #[command(subcommand)]
@@ -117,7 +124,7 @@ pub(crate) enum UserCommand {
 }
 
 /// A workspace, and the database it is in.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Place {
     /// Its name or id [default: the one people come into without an invitation].
     #[arg(long, value_name = "WORKSPACE")]
@@ -165,6 +172,7 @@ pub(crate) async fn run(what: AdminCommand) -> Outcome {
         }
         AdminCommand::Workspace(what) => of_workspaces(what).await,
         AdminCommand::User(what) => of_users(what).await,
+        AdminCommand::Rules { what } => rules::run(what).await,
         AdminCommand::Reports { what } => reports::run(what).await,
     }
 }

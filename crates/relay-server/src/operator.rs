@@ -5,6 +5,7 @@
 //! | [`backup`], [`restore`], [`manifest`] | copies of everything, and bringing them back |
 //! | [`doctor`] | what may be wrong, before people notice |
 //! | [`reports`] | what people have reported, and being done with it |
+//! | [`rules`] | for how long a workspace's messages are kept |
 //! | [`workspaces`] | workspaces, invitations, roles, and who may act |
 
 pub mod backup;
@@ -14,6 +15,7 @@ mod objects;
 mod postgres_tools;
 pub mod reports;
 pub mod restore;
+pub mod rules;
 pub mod workspaces;
 
 use std::io::{self, Write};

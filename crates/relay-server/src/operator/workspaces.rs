@@ -211,7 +211,7 @@ async fn standing(storage: &dyn Storage, account: AccountId) -> Result<Standing,
     there.ok_or(StorageError::NotFound)
 }
 
-async fn note(storage: &dyn Storage, note: Note) -> Result<(), OperatorError> {
+pub(super) async fn note(storage: &dyn Storage, note: Note) -> Result<(), OperatorError> {
     let record = note.record(SystemClock.now(), COMMAND_LINE);
     Ok(storage.append_audit(&[record]).await?)
 }

@@ -133,6 +133,34 @@ async fn an_operator_brings_people_in_and_decides_about_them() {
 }
 
 #[tokio::test]
+async fn an_operator_sets_how_long_a_workspace_keeps_its_messages() {
+    let relay = TestRelay::start().await;
+    let admin = async |words: &[&str]| {
+        let (is_done, said) = admin(&relay, words).await;
+        assert!(is_done, "{words:?}: {said}");
+        said
+    };
+    admin(&["create-workspace", "Harbour"]).await;
+
+    let set = ["rules", "set", "--workspace", "Harbour", "--keep-days", "90", "--until-delivered"];
+    let stricter = ["--retention-keep-days", "30", "--retention-mebibytes-an-account", "5"];
+    let harbour = admin(&[&set[..], &["--mebibytes-a-workspace", "7"], &stricter].concat()).await;
+    let default = admin(&["rules", "show"]).await;
+    let cleared = admin(&["rules", "set", "--workspace", "Harbour"]).await;
+    let noted = admin(&["rules", "show", "--workspace", "Harbour"]).await;
+
+    let harbour: serde_json::Value = serde_json::from_str(&harbour).unwrap();
+    let own = serde_json::json!({"keep_days": 90, "until_delivered": true,
+        "mebibytes_an_account": null, "mebibytes_a_workspace": 7});
+    let in_force = serde_json::json!({"keep_days": 30, "until_delivered": true,
+        "mebibytes_an_account": 5, "mebibytes_a_workspace": 7});
+    assert_eq!(harbour, serde_json::json!({"own": own, "in_force": in_force}));
+    assert!(!default.contains("90") && !default.contains("true"), "{default}");
+    assert!(!cleared.contains("90") && cleared == noted, "{cleared}");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn an_operator_is_told_what_cannot_be_done() {
     let relay = TestRelay::start().await;
     let _alice = Person::register(&relay, "alice").await;
@@ -148,6 +176,8 @@ async fn an_operator_is_told_what_cannot_be_done() {
         (vec!["invite", "--role", "king"], "guest, member, admin or owner"),
         (vec!["create-workspace", " "], "1 to 64 bytes"),
         (vec!["suspend", "nobody"], "no such thing"),
+        (vec!["rules", "show", "--workspace", "Nowhere"], "there is no workspace `Nowhere`"),
+        (vec!["rules", "set", "--keep-days", "0"], "zero"),
         (vec!["delete-user", "alice"], "--for-good"),
     ] {
         let (is_done, said) = admin(&relay, &words).await;

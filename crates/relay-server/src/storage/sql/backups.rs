@@ -16,9 +16,8 @@ use crate::storage::BackupStorage;
 #[async_trait]
 impl BackupStorage for Store {
     async fn backup_head(&self, account: AccountId) -> Result<Option<BackupHead>, StorageError> {
-        let mut connection = self.read().await?;
         let sql = "SELECT number, backup, first, last, head FROM backup_heads WHERE account = $1";
-        head(&mut connection, account, sql).await
+        read!(self, head(account, sql))
     }
 
     async fn backup_segments(
@@ -27,8 +26,7 @@ impl BackupStorage for Store {
         before: Option<u64>,
         limit: usize,
     ) -> Result<SegmentPage, StorageError> {
-        let mut connection = self.read().await?;
-        segments(&mut connection, account, before, limit.min(PAGE_MAX)).await
+        read!(self, segments(account, before, limit.min(PAGE_MAX)))
     }
 
     async fn put_backup(
@@ -37,10 +35,7 @@ impl BackupStorage for Store {
         new: &PutBackup,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        put(&mut transaction, account, new, now).await?;
-        transaction.commit().await?;
-        Ok(())
+        write!(self, put(account, new, now))
     }
 }
 

@@ -23,9 +23,10 @@ impl DeletionStorage for Store {
         conversation: ConversationId,
         message: MessageId,
     ) -> Result<Option<DeviceAddress>, StorageError> {
-        let mut connection = self.read().await?;
-        let place = place_of(&mut connection, conversation, message).await?;
-        Ok(place.map(|place| place.sender))
+        read!(self, |connection| {
+            let place = place_of(&mut connection, conversation, message).await?;
+            Ok(place.map(|place| place.sender))
+        })
     }
 
     async fn delete_message(
@@ -34,30 +35,33 @@ impl DeletionStorage for Store {
         now: Timestamp,
     ) -> Result<Option<Sequence>, StorageError> {
         let Deletion { conversation, message, author, .. } = **deletion;
-        let mut transaction = self.begin().await?;
-        let place = place_of(&mut transaction, conversation, message).await?;
-        let Some(place) = place else { return Ok(None) };
-        let signed = SignedDeletion { signer: author, deletion: deletion.source().clone() };
-        let erased = query(
-            "UPDATE messages SET header = NULL, commitment = NULL, payload = NULL, wraps = NULL, \
-                 expires_at = NULL, seen_timer_ms = NULL, deletion = $4 \
-             WHERE conversation = $1 AND sequence = $2 AND received_at = $3 \
-               AND header IS NOT NULL",
-        )
-        .bind(conversation.as_bytes().as_slice())
-        .bind(place.sequence)
-        .bind(place.received_at)
-        .bind(to_bytes(&signed))
-        .execute(&mut *transaction)
-        .await?;
-        if erased.rows_affected() == 0 {
-            return Ok(None);
+        let sequence = write!(self, |transaction| {
+            let place = place_of(&mut transaction, conversation, message).await?;
+            let Some(place) = place else { return Ok(None) };
+            let signed = SignedDeletion { signer: author, deletion: deletion.source().clone() };
+            let erased = query(
+                "UPDATE messages SET header = NULL, commitment = NULL, payload = NULL, \
+                     wraps = NULL, expires_at = NULL, seen_timer_ms = NULL, deletion = $4 \
+                 WHERE conversation = $1 AND sequence = $2 AND received_at = $3 \
+                   AND header IS NOT NULL",
+            )
+            .bind(conversation.as_bytes().as_slice())
+            .bind(place.sequence)
+            .bind(place.received_at)
+            .bind(to_bytes(&signed))
+            .execute(&mut *transaction)
+            .await?;
+            if erased.rows_affected() == 0 {
+                return Ok(None);
+            }
+            let sequence = unsigned(place.sequence)?;
+            let gone = [Expired { conversation, sequence, message }];
+            messages_gone(&mut transaction, &gone, now).await?;
+            Ok(Some(sequence))
+        })?;
+        if sequence.is_some() {
+            self.after_erasing(1).await;
         }
-        let sequence = unsigned(place.sequence)?;
-        let gone = [Expired { conversation, sequence, message }];
-        messages_gone(&mut transaction, &gone, now).await?;
-        transaction.commit().await?;
-        self.after_erasing(1).await;
-        Ok(Some(sequence))
+        Ok(sequence)
     }
 }

@@ -20,10 +20,11 @@ impl LinkingStorage for Store {
         mailboxes_max: u64,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        begin_mailbox(&mut transaction, slot, expires_at, mailboxes_max, now).await?;
-        fill(&mut transaction, slot, message).await?;
-        Ok(transaction.commit().await?)
+        write!(self, |transaction| {
+            begin_mailbox(&mut transaction, slot, expires_at, mailboxes_max, now).await?;
+            fill(&mut transaction, slot, message).await?;
+            Ok(())
+        })
     }
 
     async fn read_slot(
@@ -31,29 +32,30 @@ impl LinkingStorage for Store {
         slot: MailboxSlot,
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, StorageError> {
-        let mut connection = self.read().await?;
-        let found = query_scalar(
-            "SELECT message FROM link_messages JOIN link_mailboxes USING (mailbox) \
-             WHERE mailbox = $1 AND side = $2 AND slot = $3 AND expires_at > $4",
-        )
-        .bind(slot.mailbox.as_bytes().as_slice())
-        .bind(side(slot.row))
-        .bind(i64::from(slot.slot))
-        .bind(signed(now.as_millis()))
-        .fetch_optional(&mut *connection)
-        .await?;
-        Ok(found)
+        read!(self, |connection| {
+            let found = query_scalar(
+                "SELECT message FROM link_messages JOIN link_mailboxes USING (mailbox) \
+                 WHERE mailbox = $1 AND side = $2 AND slot = $3 AND expires_at > $4",
+            )
+            .bind(slot.mailbox.as_bytes().as_slice())
+            .bind(side(slot.row))
+            .bind(i64::from(slot.slot))
+            .bind(signed(now.as_millis()))
+            .fetch_optional(&mut *connection)
+            .await?;
+            Ok(found)
+        })
     }
 
     async fn forget_mailboxes(&self, now: Timestamp) -> Result<u64, StorageError> {
-        let mut transaction = self.begin().await?;
-        let gone = query("DELETE FROM link_mailboxes WHERE expires_at <= $1")
-            .bind(signed(now.as_millis()))
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
-        transaction.commit().await?;
-        Ok(gone)
+        write!(self, |transaction| {
+            let gone = query("DELETE FROM link_mailboxes WHERE expires_at <= $1")
+                .bind(signed(now.as_millis()))
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
+            Ok(gone)
+        })
     }
 }
 

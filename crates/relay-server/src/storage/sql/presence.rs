@@ -18,29 +18,30 @@ impl PresenceStorage for Store {
         account: AccountId,
         workspace: WorkspaceId,
     ) -> Result<Vec<AccountId>, StorageError> {
-        let mut connection = self.read().await?;
-        acquaintances_in(&mut connection, account, workspace).await
+        read!(self, acquaintances_in(account, workspace))
     }
 
     async fn put_last_seen(&self, gone: &[Gone]) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        // One order on all nodes, so that two never wait for each other.
-        let mut gone: Vec<&Gone> = gone.iter().collect();
-        gone.sort_by_key(|one| one.account);
-        for one in gone {
-            put(&mut transaction, one).await?;
-        }
-        Ok(transaction.commit().await?)
+        write!(self, |transaction| {
+            // One order on all nodes, so that two never wait for each other.
+            let mut gone: Vec<&Gone> = gone.iter().collect();
+            gone.sort_by_key(|one| one.account);
+            for one in gone {
+                put(&mut transaction, one).await?;
+            }
+            Ok(())
+        })
     }
 
     async fn last_seen(&self, accounts: &[AccountId]) -> Result<Vec<LastSeen>, StorageError> {
-        let mut connection = self.read().await?;
-        let mut found = Vec::new();
-        for account in accounts {
-            found.extend(of(&mut connection, *account).await?);
-        }
-        found.sort_unstable();
-        Ok(found)
+        read!(self, |connection| {
+            let mut found = Vec::new();
+            for account in accounts {
+                found.extend(of(&mut connection, *account).await?);
+            }
+            found.sort_unstable();
+            Ok(found)
+        })
     }
 
     async fn forget_last_seen(
@@ -48,13 +49,14 @@ impl PresenceStorage for Store {
         account: AccountId,
         workspace: Option<WorkspaceId>,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        query("DELETE FROM last_seen WHERE account = $1 AND ($2 IS NULL OR workspace = $2)")
-            .bind(account.as_bytes().as_slice())
-            .bind(workspace.map(|workspace| workspace.as_bytes().to_vec()))
-            .execute(&mut *transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        write!(self, |transaction| {
+            query("DELETE FROM last_seen WHERE account = $1 AND ($2 IS NULL OR workspace = $2)")
+                .bind(account.as_bytes().as_slice())
+                .bind(workspace.map(|workspace| workspace.as_bytes().to_vec()))
+                .execute(&mut *transaction)
+                .await?;
+            Ok(())
+        })
     }
 }
 

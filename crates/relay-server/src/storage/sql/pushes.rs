@@ -17,18 +17,18 @@ impl PushStorage for Store {
         address: DeviceAddress,
         target: Option<&PushTarget>,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        forget(&mut transaction, address).await?;
-        if let Some(target) = target {
-            query("INSERT INTO push_targets (account, device, target) VALUES ($1, $2, $3)")
-                .bind(address.account.as_bytes().as_slice())
-                .bind(address.device.as_bytes().as_slice())
-                .bind(written(target))
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+        write!(self, |transaction| {
+            forget(&mut transaction, address).await?;
+            if let Some(target) = target {
+                query("INSERT INTO push_targets (account, device, target) VALUES ($1, $2, $3)")
+                    .bind(address.account.as_bytes().as_slice())
+                    .bind(address.device.as_bytes().as_slice())
+                    .bind(written(target))
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            Ok(())
+        })
     }
 
     async fn drop_push_target(
@@ -36,21 +36,21 @@ impl PushStorage for Store {
         address: DeviceAddress,
         target: &PushTarget,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        let is_it: Option<i64> = query_scalar(
-            "SELECT CAST(1 AS BIGINT) FROM push_targets \
-             WHERE account = $1 AND device = $2 AND target = $3",
-        )
-        .bind(address.account.as_bytes().as_slice())
-        .bind(address.device.as_bytes().as_slice())
-        .bind(written(target))
-        .fetch_optional(&mut *transaction)
-        .await?;
-        if is_it.is_some() {
-            forget(&mut transaction, address).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+        write!(self, |transaction| {
+            let is_it: Option<i64> = query_scalar(
+                "SELECT CAST(1 AS BIGINT) FROM push_targets \
+                 WHERE account = $1 AND device = $2 AND target = $3",
+            )
+            .bind(address.account.as_bytes().as_slice())
+            .bind(address.device.as_bytes().as_slice())
+            .bind(written(target))
+            .fetch_optional(&mut *transaction)
+            .await?;
+            if is_it.is_some() {
+                forget(&mut transaction, address).await?;
+            }
+            Ok(())
+        })
     }
 
     async fn push_devices(
@@ -58,18 +58,14 @@ impl PushStorage for Store {
         after: Option<DeviceAddress>,
         limit: usize,
     ) -> Result<Vec<DeviceAddress>, StorageError> {
-        let mut connection = self.read().await?;
-        devices(&mut connection, after, limit).await
+        read!(self, devices(after, limit))
     }
 
     async fn wake(&self, accounts: &[AccountId], due_at: Timestamp) -> Result<(), StorageError> {
         let mut accounts = accounts.to_vec();
         accounts.sort_unstable();
         accounts.dedup();
-        let mut transaction = self.begin().await?;
-        wake(&mut transaction, &accounts, due_at).await?;
-        transaction.commit().await?;
-        Ok(())
+        write!(self, wake(&accounts, due_at))
     }
 
     async fn lease_wake_ups(
@@ -78,10 +74,7 @@ impl PushStorage for Store {
         leased_until: Timestamp,
         limit: usize,
     ) -> Result<Vec<WakeUp>, StorageError> {
-        let mut transaction = self.begin().await?;
-        let leased = lease(&mut transaction, now, leased_until, limit).await?;
-        transaction.commit().await?;
-        Ok(leased)
+        write!(self, lease(now, leased_until, limit))
     }
 
     async fn wake_up_done(
@@ -90,10 +83,7 @@ impl PushStorage for Store {
         number: u64,
         again_at: Timestamp,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        done(&mut transaction, address, number, again_at).await?;
-        transaction.commit().await?;
-        Ok(())
+        write!(self, done(address, number, again_at))
     }
 
     async fn wake_up_failed(
@@ -101,28 +91,30 @@ impl PushStorage for Store {
         address: DeviceAddress,
         due_at: Option<Timestamp>,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        query(
-            "UPDATE push_queue SET attempts = attempts + 1, is_dead = $3, due_at = $4 \
-             WHERE account = $1 AND device = $2",
-        )
-        .bind(address.account.as_bytes().as_slice())
-        .bind(address.device.as_bytes().as_slice())
-        .bind(i64::from(due_at.is_none()))
-        .bind(signed(due_at.unwrap_or_default().as_millis()))
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(())
+        write!(self, |transaction| {
+            query(
+                "UPDATE push_queue SET attempts = attempts + 1, is_dead = $3, due_at = $4 \
+                 WHERE account = $1 AND device = $2",
+            )
+            .bind(address.account.as_bytes().as_slice())
+            .bind(address.device.as_bytes().as_slice())
+            .bind(i64::from(due_at.is_none()))
+            .bind(signed(due_at.unwrap_or_default().as_millis()))
+            .execute(&mut *transaction)
+            .await?;
+            Ok(())
+        })
     }
 
     async fn wake_ups_waiting(&self) -> Result<(u64, u64), StorageError> {
-        let mut connection = self.read().await?;
-        let (all, dead): (i64, i64) =
-            query_as("SELECT count(*), CAST(coalesce(sum(is_dead), 0) AS BIGINT) FROM push_queue")
-                .fetch_one(&mut *connection)
-                .await?;
-        Ok((unsigned(all - dead)?, unsigned(dead)?))
+        read!(self, |connection| {
+            let (all, dead): (i64, i64) = query_as(
+                "SELECT count(*), CAST(coalesce(sum(is_dead), 0) AS BIGINT) FROM push_queue",
+            )
+            .fetch_one(&mut *connection)
+            .await?;
+            Ok((unsigned(all - dead)?, unsigned(dead)?))
+        })
     }
 }
 

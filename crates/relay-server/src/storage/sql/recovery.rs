@@ -18,35 +18,38 @@ impl RecoveryStorage for Store {
         account: AccountId,
         key: RecoveryKey,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        let kept = query(
-            "INSERT INTO recovery_keys (account, key) SELECT id, $2 FROM accounts WHERE id = $1 \
-             ON CONFLICT (account) DO UPDATE SET key = excluded.key",
-        )
-        .bind(account.as_bytes().as_slice())
-        .bind(key.as_bytes().as_slice())
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-        if kept == 0 {
-            return Err(StorageError::NotFound);
-        }
-        Ok(transaction.commit().await?)
+        write!(self, |transaction| {
+            let kept = query(
+                "INSERT INTO recovery_keys (account, key) \
+                 SELECT id, $2 FROM accounts WHERE id = $1 \
+                 ON CONFLICT (account) DO UPDATE SET key = excluded.key",
+            )
+            .bind(account.as_bytes().as_slice())
+            .bind(key.as_bytes().as_slice())
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+            if kept == 0 {
+                return Err(StorageError::NotFound);
+            }
+            Ok(())
+        })
     }
 
     async fn recovery_key(
         &self,
         username: &str,
     ) -> Result<Option<(AccountId, RecoveryKey)>, StorageError> {
-        let mut connection = self.read().await?;
-        let found: Option<(Vec<u8>, Vec<u8>)> = query_as(
-            "SELECT account, key FROM recovery_keys JOIN accounts ON accounts.id = account \
-             WHERE lower(username) = lower($1)",
-        )
-        .bind(username)
-        .fetch_optional(&mut *connection)
-        .await?;
-        found.map(|(account, key)| Ok((fixed(&account)?, fixed(&key)?))).transpose()
+        read!(self, |connection| {
+            let found: Option<(Vec<u8>, Vec<u8>)> = query_as(
+                "SELECT account, key FROM recovery_keys JOIN accounts ON accounts.id = account \
+                 WHERE lower(username) = lower($1)",
+            )
+            .bind(username)
+            .fetch_optional(&mut *connection)
+            .await?;
+            found.map(|(account, key)| Ok((fixed(&account)?, fixed(&key)?))).transpose()
+        })
     }
 
     async fn put_password(
@@ -55,13 +58,14 @@ impl RecoveryStorage for Store {
         opaque_record: &[u8],
         keyring: &Keyring,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        accounts::put_keyring(&mut transaction, account, keyring).await?;
-        query("UPDATE accounts SET opaque_record = $2 WHERE id = $1")
-            .bind(account.as_bytes().as_slice())
-            .bind(opaque_record)
-            .execute(&mut *transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        write!(self, |transaction| {
+            accounts::put_keyring(&mut transaction, account, keyring).await?;
+            query("UPDATE accounts SET opaque_record = $2 WHERE id = $1")
+                .bind(account.as_bytes().as_slice())
+                .bind(opaque_record)
+                .execute(&mut *transaction)
+                .await?;
+            Ok(())
+        })
     }
 }

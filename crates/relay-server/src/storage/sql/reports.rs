@@ -8,6 +8,7 @@ use chat_core::id::{AccountId, ConversationId, MessageId, ReportId};
 use chat_core::time::Timestamp;
 use sqlx::{query, query_as, query_scalar};
 
+use super::batch::place_of;
 use super::row::{address, fixed, signed, unsigned};
 use super::{Connection, Store};
 use crate::storage::StorageError;
@@ -22,43 +23,42 @@ impl ReportStorage for Store {
         messages: &[MessageId],
         now: Timestamp,
     ) -> Result<Option<Vec<Option<Reportable>>>, StorageError> {
-        let mut connection = self.read().await?;
-        let stayed: i64 =
-            query_scalar("SELECT count(*) FROM stays WHERE conversation = $1 AND account = $2")
-                .bind(conversation.as_bytes().as_slice())
-                .bind(reader.as_bytes().as_slice())
-                .fetch_one(&mut *connection)
-                .await?;
-        if stayed == 0 {
-            return Ok(None);
-        }
-        let mut found = Vec::with_capacity(messages.len());
-        for message in messages {
-            found.push(reportable(&mut connection, conversation, reader, *message, now).await?);
-        }
-        Ok(Some(found))
+        read!(self, |connection| {
+            let stayed: i64 =
+                query_scalar("SELECT count(*) FROM stays WHERE conversation = $1 AND account = $2")
+                    .bind(conversation.as_bytes().as_slice())
+                    .bind(reader.as_bytes().as_slice())
+                    .fetch_one(&mut *connection)
+                    .await?;
+            if stayed == 0 {
+                return Ok(None);
+            }
+            let mut found = Vec::with_capacity(messages.len());
+            for message in messages {
+                found.push(reportable(&mut connection, conversation, reader, *message, now).await?);
+            }
+            Ok(Some(found))
+        })
     }
 
     async fn file_report(&self, new: &NewReport) -> Result<Report, StorageError> {
-        self.check_room()?;
-        let mut transaction = self.begin().await?;
-        if insert(&mut transaction, new).await? {
-            for (place, message) in new.report.messages.iter().enumerate() {
-                insert_message(&mut transaction, new.report.report, place, message).await?;
+        grow!(self, |transaction| {
+            if insert(&mut transaction, new).await? {
+                for (place, message) in new.report.messages.iter().enumerate() {
+                    insert_message(&mut transaction, new.report.report, place, message).await?;
+                }
             }
-        }
-        let kept = load(&mut transaction, new.report.report).await?;
-        let kept = kept.ok_or(StorageError::Corrupt)?;
-        if kept.reporter.account != new.report.reporter.account {
-            return Err(StorageError::AlreadyExists);
-        }
-        transaction.commit().await?;
-        Ok(kept)
+            let kept = load(&mut transaction, new.report.report).await?;
+            let kept = kept.ok_or(StorageError::Corrupt)?;
+            if kept.reporter.account != new.report.reporter.account {
+                return Err(StorageError::AlreadyExists);
+            }
+            Ok(kept)
+        })
     }
 
     async fn report(&self, report: ReportId) -> Result<Option<Report>, StorageError> {
-        let mut connection = self.read().await?;
-        load(&mut connection, report).await
+        read!(self, load(report))
     }
 
     async fn reports(
@@ -66,19 +66,20 @@ impl ReportStorage for Store {
         which: Which,
         limit: usize,
     ) -> Result<Vec<ReportSummary>, StorageError> {
-        let mut connection = self.read().await?;
-        let rows: Vec<SummaryRow> = query_as(
-            "SELECT id, reporter_account, reporter_device, conversation, reason, \
-                 (SELECT count(*) FROM reported_messages m WHERE m.report = r.id), \
-                 filed_at, closed_at \
-             FROM reports r WHERE closed_at IS NULL OR $1 \
-             ORDER BY filed_at DESC, id LIMIT $2",
-        )
-        .bind(which == Which::All)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&mut *connection)
-        .await?;
-        rows.into_iter().map(summary).collect()
+        read!(self, |connection| {
+            let rows: Vec<SummaryRow> = query_as(
+                "SELECT id, reporter_account, reporter_device, conversation, reason, \
+                     (SELECT count(*) FROM reported_messages m WHERE m.report = r.id), \
+                     filed_at, closed_at \
+                 FROM reports r WHERE closed_at IS NULL OR $1 \
+                 ORDER BY filed_at DESC, id LIMIT $2",
+            )
+            .bind(which == Which::All)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&mut *connection)
+            .await?;
+            rows.into_iter().map(summary).collect()
+        })
     }
 
     async fn close_report(
@@ -88,29 +89,29 @@ impl ReportStorage for Store {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        let closed = query(
-            "UPDATE reports SET closed_at = coalesce(closed_at, $2), \
-                 note = CASE WHEN closed_at IS NULL THEN $3 ELSE note END, \
-                 expires_at = CASE WHEN expires_at > $4 THEN $4 ELSE expires_at END \
-             WHERE id = $1",
-        )
-        .bind(report.as_bytes().as_slice())
-        .bind(signed(now.as_millis()))
-        .bind(note)
-        .bind(signed(expires_at.as_millis()))
-        .execute(&mut *transaction)
-        .await?;
-        if closed.rows_affected() == 0 {
-            return Err(StorageError::NotFound);
-        }
-        Ok(transaction.commit().await?)
+        write!(self, |transaction| {
+            let closed = query(
+                "UPDATE reports SET closed_at = coalesce(closed_at, $2), \
+                     note = CASE WHEN closed_at IS NULL THEN $3 ELSE note END, \
+                     expires_at = CASE WHEN expires_at > $4 THEN $4 ELSE expires_at END \
+                 WHERE id = $1",
+            )
+            .bind(report.as_bytes().as_slice())
+            .bind(signed(now.as_millis()))
+            .bind(note)
+            .bind(signed(expires_at.as_millis()))
+            .execute(&mut *transaction)
+            .await?;
+            if closed.rows_affected() == 0 {
+                return Err(StorageError::NotFound);
+            }
+            Ok(())
+        })
     }
 }
 
-/// Place, time, sender's account and device, and the message where it is not due.
-type ReportableRow =
-    (i64, i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
+/// Header, commitment and payload, where the message is not due.
+type EnvelopeRow = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 async fn reportable(
     connection: &mut Connection,
@@ -119,28 +120,34 @@ async fn reportable(
     message: MessageId,
     now: Timestamp,
 ) -> Result<Option<Reportable>, StorageError> {
-    // What is due but not swept yet is gone for this, too.
-    let row: Option<ReportableRow> = query_as(
-        "SELECT m.sequence, m.received_at, m.sender_account, m.sender_device, \
-             CASE WHEN m.expires_at <= $4 THEN NULL ELSE m.header END, \
-             CASE WHEN m.expires_at <= $4 THEN NULL ELSE m.commitment END, \
-             CASE WHEN m.expires_at <= $4 THEN NULL ELSE m.payload END \
-         FROM messages m WHERE m.conversation = $1 AND m.message = $2 AND EXISTS \
-             (SELECT 1 FROM stays s WHERE s.conversation = $1 AND s.account = $3 \
-              AND m.sequence >= s.first_sequence \
-              AND (s.last_sequence IS NULL OR m.sequence <= s.last_sequence))",
+    let place = place_of(connection, conversation, message).await?;
+    let Some(place) = place else { return Ok(None) };
+    let could_read: i64 = query_scalar(
+        "SELECT count(*) FROM stays WHERE conversation = $1 AND account = $2 \
+             AND first_sequence <= $3 AND (last_sequence IS NULL OR last_sequence >= $3)",
     )
     .bind(conversation.as_bytes().as_slice())
-    .bind(message.as_bytes().as_slice())
     .bind(reader.as_bytes().as_slice())
+    .bind(place.sequence)
+    .fetch_one(&mut *connection)
+    .await?;
+    if could_read == 0 {
+        return Ok(None);
+    }
+    // What is due but not swept yet is gone for this, too; so is what went with its month.
+    let row: Option<EnvelopeRow> = query_as(
+        "SELECT header, commitment, payload FROM messages \
+         WHERE conversation = $1 AND sequence = $2 AND received_at = $3 \
+           AND (expires_at IS NULL OR expires_at > $4)",
+    )
+    .bind(conversation.as_bytes().as_slice())
+    .bind(place.sequence)
+    .bind(place.received_at)
     .bind(signed(now.as_millis()))
     .fetch_optional(connection)
     .await?;
-    let Some((sequence, at, account, device, header, commitment, payload)) = row else {
-        return Ok(None);
-    };
-    let envelope = match (header, commitment, payload) {
-        (Some(header), Some(commitment), Some(payload)) => Some(Envelope {
+    let envelope = match row {
+        Some((Some(header), Some(commitment), Some(payload))) => Some(Envelope {
             header: Bytes::new(header)?,
             commitment: fixed(&commitment)?,
             payload: Bytes::new(payload)?,
@@ -149,9 +156,9 @@ async fn reportable(
         _ => None,
     };
     Ok(Some(Reportable {
-        sequence: unsigned(sequence)?,
-        sender: address(&account, &device)?,
-        accepted_at: Timestamp::from_millis(unsigned(at)?),
+        sequence: unsigned(place.sequence)?,
+        sender: place.sender,
+        accepted_at: Timestamp::from_millis(unsigned(place.received_at)?),
         envelope,
     }))
 }

@@ -20,29 +20,32 @@ const GOOD_ONCE: [&str; 4] = [
 #[async_trait]
 impl Restoring for Store {
     async fn begin_epoch(&self, epoch: u64, ahead: u64) -> Result<NewEpoch, StorageError> {
-        let mut transaction = self.begin().await?;
-        let epoch = accounts::epoch(&mut transaction).await?.saturating_add(1).max(epoch);
-        query("UPDATE metadata SET number = $1 WHERE name = 'epoch'")
-            .bind(signed(epoch))
-            .execute(&mut *transaction)
-            .await?;
-        let sessions: i64 = query_scalar("SELECT count(*) FROM refresh_families")
-            .fetch_one(&mut *transaction)
-            .await?;
-        for statement in GOOD_ONCE {
-            query(statement).execute(&mut *transaction).await?;
-        }
-        let prekeys =
-            query("DELETE FROM one_time_prekeys").execute(&mut *transaction).await?.rows_affected();
-        let conversations = query("UPDATE conversations SET last = last + $1")
-            .bind(signed(ahead))
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
-        query("DROP TABLE IF EXISTS sealwire_restoring").execute(&mut *transaction).await?;
-        transaction.commit().await?;
+        let begun = write!(self, |transaction| {
+            let epoch = accounts::epoch(&mut transaction).await?.saturating_add(1).max(epoch);
+            query("UPDATE metadata SET number = $1 WHERE name = 'epoch'")
+                .bind(signed(epoch))
+                .execute(&mut *transaction)
+                .await?;
+            let sessions: i64 = query_scalar("SELECT count(*) FROM refresh_families")
+                .fetch_one(&mut *transaction)
+                .await?;
+            for statement in GOOD_ONCE {
+                query(statement).execute(&mut *transaction).await?;
+            }
+            let prekeys = query("DELETE FROM one_time_prekeys")
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
+            let conversations = query("UPDATE conversations SET last = last + $1")
+                .bind(signed(ahead))
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
+            query("DROP TABLE IF EXISTS sealwire_restoring").execute(&mut *transaction).await?;
+            Ok(NewEpoch { epoch, prekeys, sessions: unsigned(sessions)?, conversations })
+        })?;
         // What was dropped is to be in no log either.
         self.after_erasing(1).await;
-        Ok(NewEpoch { epoch, prekeys, sessions: unsigned(sessions)?, conversations })
+        Ok(begun)
     }
 }

@@ -21,20 +21,19 @@ const MESSAGES_AT_ONCE: i64 = 5_000;
 #[async_trait]
 impl RetentionStorage for Store {
     async fn put_rules(&self, workspace: WorkspaceId, rules: Rules) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        put(&mut transaction, workspace, rules).await?;
-        Ok(transaction.commit().await?)
+        write!(self, put(workspace, rules))
     }
 
     async fn rules(&self) -> Result<Vec<(WorkspaceId, Rules)>, StorageError> {
-        let mut connection = self.read().await?;
-        let rows: Vec<RulesRow> = query_as(
-            "SELECT workspace, keep_ms, until_delivered, account_bytes, workspace_bytes \
-             FROM workspace_rules ORDER BY workspace",
-        )
-        .fetch_all(&mut *connection)
-        .await?;
-        rows.into_iter().map(read_rules).collect()
+        read!(self, |connection| {
+            let rows: Vec<RulesRow> = query_as(
+                "SELECT workspace, keep_ms, until_delivered, account_bytes, workspace_bytes \
+                 FROM workspace_rules ORDER BY workspace",
+            )
+            .fetch_all(&mut *connection)
+            .await?;
+            rows.into_iter().map(read_rules).collect()
+        })
     }
 
     async fn erase(
@@ -44,19 +43,13 @@ impl RetentionStorage for Store {
         conversations: usize,
         now: Timestamp,
     ) -> Result<Erased, StorageError> {
-        let page = {
-            let mut connection = self.read().await?;
-            page_of(&mut connection, erasure, after, conversations).await?
-        };
+        let page: Vec<_> = read!(self, page_of(erasure, after, conversations))?;
         let mut erased = Erased::default();
         if page.len() == conversations {
             erased.after = page.last().copied();
         }
         for conversation in page {
-            let mut transaction = self.begin().await?;
-            let count = erase_one(&mut transaction, conversation, erasure, now).await?;
-            transaction.commit().await?;
-            if let Some(count) = count {
+            if let Some(count) = write!(self, erase_one(conversation, erasure, now))? {
                 erased.messages += count;
                 erased.conversations += 1;
             }
@@ -79,24 +72,25 @@ impl RetentionStorage for Store {
     }
 
     async fn add_usage(&self, usage: &[Usage]) -> Result<(), StorageError> {
-        let mut transaction = self.begin().await?;
-        // One order on all nodes, so that two never wait for each other.
-        let mut usage: Vec<&Usage> = usage.iter().collect();
-        usage.sort_by_key(|one| (one.workspace, one.account));
-        for one in usage {
-            query(
-                "INSERT INTO message_usage (workspace, account, month, bytes) \
-                 VALUES ($1, $2, $3, $4) ON CONFLICT (workspace, account, month) DO UPDATE \
-                 SET bytes = message_usage.bytes + excluded.bytes",
-            )
-            .bind(one.workspace.as_bytes().as_slice())
-            .bind(one.account.as_bytes().as_slice())
-            .bind(month::Month::of(one.at).number())
-            .bind(signed(one.bytes))
-            .execute(&mut *transaction)
-            .await?;
-        }
-        Ok(transaction.commit().await?)
+        write!(self, |transaction| {
+            // One order on all nodes, so that two never wait for each other.
+            let mut usage: Vec<&Usage> = usage.iter().collect();
+            usage.sort_by_key(|one| (one.workspace, one.account));
+            for one in usage {
+                query(
+                    "INSERT INTO message_usage (workspace, account, month, bytes) \
+                     VALUES ($1, $2, $3, $4) ON CONFLICT (workspace, account, month) DO UPDATE \
+                     SET bytes = message_usage.bytes + excluded.bytes",
+                )
+                .bind(one.workspace.as_bytes().as_slice())
+                .bind(one.account.as_bytes().as_slice())
+                .bind(month::Month::of(one.at).number())
+                .bind(signed(one.bytes))
+                .execute(&mut *transaction)
+                .await?;
+            }
+            Ok(())
+        })
     }
 
     async fn stored(
@@ -105,17 +99,18 @@ impl RetentionStorage for Store {
         account: Option<AccountId>,
         since: Timestamp,
     ) -> Result<u64, StorageError> {
-        let mut connection = self.read().await?;
-        let bytes: i64 = query_scalar(
-            "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM message_usage \
-             WHERE workspace = $1 AND month >= $2 AND ($3 IS NULL OR account = $3)",
-        )
-        .bind(workspace.as_bytes().as_slice())
-        .bind(month::Month::of(since).number())
-        .bind(account.map(|account| account.as_bytes().to_vec()))
-        .fetch_one(&mut *connection)
-        .await?;
-        unsigned(bytes)
+        read!(self, |connection| {
+            let bytes: i64 = query_scalar(
+                "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM message_usage \
+                 WHERE workspace = $1 AND month >= $2 AND ($3 IS NULL OR account = $3)",
+            )
+            .bind(workspace.as_bytes().as_slice())
+            .bind(month::Month::of(since).number())
+            .bind(account.map(|account| account.as_bytes().to_vec()))
+            .fetch_one(&mut *connection)
+            .await?;
+            unsigned(bytes)
+        })
     }
 
     async fn lead(
@@ -128,20 +123,20 @@ impl RetentionStorage for Store {
         if !batch::IS_SHARED {
             return Ok(true);
         }
-        let mut transaction = self.begin().await?;
-        let leads = query(
-            "INSERT INTO leases (chore, node, until) VALUES ($1, $2, $3) \
-             ON CONFLICT (chore) DO UPDATE SET node = excluded.node, until = excluded.until \
-             WHERE leases.node = excluded.node OR leases.until <= $4",
-        )
-        .bind(chore)
-        .bind(node.as_bytes().as_slice())
-        .bind(signed(until.as_millis()))
-        .bind(signed(now.as_millis()))
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(leads.rows_affected() == 1)
+        write!(self, |transaction| {
+            let leads = query(
+                "INSERT INTO leases (chore, node, until) VALUES ($1, $2, $3) \
+                 ON CONFLICT (chore) DO UPDATE SET node = excluded.node, until = excluded.until \
+                 WHERE leases.node = excluded.node OR leases.until <= $4",
+            )
+            .bind(chore)
+            .bind(node.as_bytes().as_slice())
+            .bind(signed(until.as_millis()))
+            .bind(signed(now.as_millis()))
+            .execute(&mut *transaction)
+            .await?;
+            Ok(leads.rows_affected() == 1)
+        })
     }
 }
 

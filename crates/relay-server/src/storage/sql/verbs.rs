@@ -13,10 +13,15 @@
 //!
 //! Each verb here is a transaction; its story is in the function of the same name.
 
+// First: its macros are for all that follow.
+#[macro_use]
+mod transaction;
+
 mod accounts;
 mod administration;
 mod audit;
 mod backups;
+mod blob_verbs;
 mod blobs;
 mod conversations;
 mod deletion;
@@ -37,6 +42,7 @@ mod reports;
 mod restoring;
 mod retention;
 mod unread;
+mod workspace_verbs;
 mod workspaces;
 
 use std::time::Duration;
@@ -64,50 +70,6 @@ use crate::storage::{
     NewPrekeys, PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState, Storage,
     StorageError, month, row,
 };
-
-/// Runs a function of one of the modules in a transaction of its own.
-macro_rules! write {
-    ($store:expr, $($call:tt)*) => {
-        transact!($store, Ok(()), $($call)*)
-    };
-}
-
-/// The same for what makes the database grow, if there is room.
-macro_rules! grow {
-    ($store:expr, $($call:tt)*) => {
-        transact!($store, $store.check_room(), $($call)*)
-    };
-}
-
-macro_rules! transact {
-    ($store:expr, $room:expr, $module:ident :: $verb:ident ( $($argument:expr),* )) => {{
-        let verb = async {
-            let room: Result<(), StorageError> = $room;
-            room?;
-            let mut transaction = $store.begin().await?;
-            let answer = $module::$verb(&mut transaction, $($argument),*).await?;
-            crate::failpoint::may_fail(crate::failpoint::Point::Written)?;
-            transaction.commit().await?;
-            Ok(answer)
-        };
-        $store.meter.write(verb).await
-    }};
-}
-
-/// Runs a function of one of the modules that only reads.
-macro_rules! read {
-    ($store:expr, $module:ident :: $verb:ident ( $($argument:expr),* )) => {{
-        let verb = async {
-            let mut connection = $store.read().await?;
-            $module::$verb(&mut connection, $($argument),*).await
-        };
-        $store.meter.read(verb).await
-    }};
-}
-
-mod blob_verbs;
-// Behind the macros, which it uses.
-mod workspace_verbs;
 
 #[async_trait]
 impl Storage for Store {
