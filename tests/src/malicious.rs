@@ -67,12 +67,14 @@ type OnFrame = Box<dyn FnMut(RelayFrame) -> Vec<RelayFrame> + Send>;
 type OnSend = Box<dyn FnMut(&ClientFrame) -> Option<Vec<RelayFrame>> + Send>;
 type OnRequest = Box<dyn FnMut(&Asked) -> Option<Answer> + Send>;
 type OnAnswer = Box<dyn FnMut(&Asked, Answer) -> Answer + Send>;
+type OnPath = Box<dyn FnMut(&Asked) -> Option<String> + Send>;
 
 enum Lie {
     Frame(OnFrame),
     Send(OnSend),
     Request(OnRequest),
     Answer(OnAnswer),
+    Path(OnPath),
 }
 
 /// A request, as far as lies go by it.
@@ -176,6 +178,16 @@ impl MaliciousRelay {
             }
         };
         self.add(Who::Only(name.to_owned()), Lie::Answer(Box::new(lie)));
+    }
+
+    /// From now on, requests of `name` that `lie` gives another path for are answered with what is
+    /// there: by the real relay, and as that means it.
+    pub fn leads_astray(
+        &self,
+        name: &str,
+        lie: impl FnMut(&Asked) -> Option<String> + Send + 'static,
+    ) {
+        self.add(Who::Only(name.to_owned()), Lie::Path(Box::new(lie)));
     }
 
     /// Says `frame` to `name` now, of its own accord.
@@ -326,6 +338,13 @@ impl Plot {
         })
     }
 
+    fn lead_astray(&mut self, name: &str, asked: &Asked) -> Option<String> {
+        self.lies.iter_mut().find_map(|(who, lie)| match lie {
+            Lie::Path(lie) if who.includes(name) => lie(asked),
+            _ => None,
+        })
+    }
+
     fn reword(&mut self, name: &str, asked: &Asked, answer: Answer) -> Answer {
         self.heard.push(Heard::Answer(name.to_owned(), asked.clone(), answer.body.clone()));
         self.lies.iter_mut().fold(answer, |answer, (who, lie)| match lie {
@@ -366,7 +385,8 @@ impl Transport for Line {
         if let Some(lie) = lie {
             return Ok(lie);
         }
-        let answer = self.network.request(request).await?;
+        let path = lock(&self.plot).lead_astray(&self.name, &asked).unwrap_or(request.path);
+        let answer = self.network.request(Request { path, ..request }).await?;
         Ok(lock(&self.plot).reword(&self.name, &asked, answer))
     }
 

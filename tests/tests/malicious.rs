@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod devices;
+mod files;
 mod membership;
 mod messages;
 mod promises;
