@@ -4,6 +4,7 @@ mod account;
 mod annotations;
 mod asking;
 mod attachments;
+mod authority;
 mod backup;
 mod blocking;
 mod channels;

@@ -17,7 +17,7 @@ use crate::linking;
 use crate::password::PasswordHardening;
 use crate::random::Randomness;
 use crate::store::{Place, Store, StoreKey};
-use crate::transport::{Network, Origin, Transport};
+use crate::transport::{Authority, Network, Origin, Transport};
 
 /// What a client is made of; see [`Client::builder`].
 ///
@@ -41,6 +41,7 @@ pub struct ClientBuilder {
     hardening: PasswordHardening,
     randomness: Option<Randomness>,
     transport: Option<Arc<dyn Transport>>,
+    authorities: Vec<Authority>,
     sessions_a_message_max: usize,
     invitation: Option<InvitationToken>,
 }
@@ -73,6 +74,7 @@ impl ClientBuilder {
             hardening: PasswordHardening::default(),
             randomness: None,
             transport: None,
+            authorities: Vec::new(),
             sessions_a_message_max: SESSIONS_A_MESSAGE_MAX,
             invitation: None,
         }
@@ -113,7 +115,17 @@ impl ClientBuilder {
         self
     }
 
-    /// Reaches the relay another way than over the network.
+    /// Trusts a relay that this authority vouches for, besides those that the system trusts; may be
+    /// called for several. The system itself goes on not trusting it.
+    ///
+    /// On Android, authorities are named in the app's network security configuration instead.
+    #[must_use]
+    pub fn authority(mut self, authority: Authority) -> Self {
+        self.authorities.push(authority);
+        self
+    }
+
+    /// Reaches the relay another way than over the network; whom that way trusts is its own matter.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
@@ -198,7 +210,7 @@ impl ClientBuilder {
         })?;
         let transport = match self.transport {
             Some(transport) => transport,
-            None => Arc::new(Network::to(Origin::parse(&self.relay)?)?),
+            None => Arc::new(Network::trusting(Origin::parse(&self.relay)?, &self.authorities)?),
         };
         let randomness = match self.randomness {
             Some(randomness) => randomness,

@@ -56,6 +56,8 @@ kinds! {
     Offline "offline" Later "There is no connection to the relay at the moment; what was queued is sent when there is.";
     /// Nothing answers at the relay's address.
     RelayUnreachable "relay_unreachable" Later "No relay answers at this address; check the address and the network.";
+    /// Something answers at the relay's address that cannot show to be the relay.
+    RelayNotTrusted "relay_not_trusted" Later "The relay's certificate proves nothing to this device; check the address and the clock, or name the relay's authority.";
     /// The relay answered something that is not an answer.
     RelayFault "relay_fault" Later "The relay gave an answer that cannot be read; is this address a Sealwire relay?";
     /// The relay, or a part of it, cannot work at the moment.
@@ -66,6 +68,8 @@ kinds! {
     RelayFull "relay_full" Later "The relay has no room for this at the moment.";
     /// The relay's address is none.
     AddressInvalid "address_invalid" Never "The relay's address must be a URL like https://relay.example.";
+    /// What was given as an authority's certificate is none.
+    AuthorityInvalid "authority_invalid" Never "The authority's certificate cannot be read; give one in PEM or DER form.";
 
     // Accounts and devices.
     /// Username or password is wrong, and nobody says which.

@@ -154,3 +154,4 @@ pub use crate::reporting::Transcript;
 pub use crate::scheduled::{SCHEDULED_MAX, Scheduled};
 pub use crate::settings::ConversationSettings;
 pub use crate::store::StoreKey;
+pub use crate::transport::Authority;

@@ -5,10 +5,12 @@
 //!  engine     ───────────▶ Transport::connect ──▶ WebSocket  ──▶ Link { sink, stream }
 //! ```
 //!
-//! [`Network`] is the native implementation (reqwest and tungstenite). Everything that arrives has
+//! [`Network`] is the native implementation (reqwest and tungstenite), both by the same TLS; whose
+//! certificates it trusts is in [`Authority`]. Everything that arrives has
 //! a limit before it has an allocation, and every wait has an end. Absent: retries, tokens and
 //! what requests mean; see [`crate::api`] and [`crate::relay`].
 
+mod authority;
 mod http;
 mod origin;
 mod websocket;
@@ -21,6 +23,7 @@ use bytes::Bytes;
 use chat_core::frame::{ClientFrame, RelayFrame};
 use zeroize::Zeroizing;
 
+pub use self::authority::Authority;
 pub use self::http::Network;
 pub use self::origin::Origin;
 use crate::error::Result;
@@ -98,6 +101,7 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Kind::RelayUnreachable`](crate::Kind::RelayUnreachable) if nothing answers in time,
+    /// [`Kind::RelayNotTrusted`](crate::Kind::RelayNotTrusted) for a certificate that proves nothing,
     /// [`Kind::RelayFault`](crate::Kind::RelayFault) for an answer beyond the limit.
     async fn request(&self, request: Request) -> Result<Answer>;
 

@@ -88,6 +88,9 @@ impl Engine {
                 return;
             }
             Kind::StoreFailed | Kind::Internal => tracing::error!(?error, "the engine failed"),
+            Kind::RelayNotTrusted => {
+                tracing::warn!(?error, "the relay's certificate is not trusted")
+            }
             _ => tracing::debug!(code = error.code(), "the connection is not to be had"),
         }
         if matches!(self.phase, Phase::Offline | Phase::Waiting | Phase::LoggedOut) {

@@ -1,8 +1,12 @@
 //! REST over reqwest: HTTPS by rustls, one pool of connections, answers read up to their limit.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use rustls::ClientConfig;
 
+use super::authority::{self, Authority};
 use super::{
     ANSWER_BYTES_MAX, ANSWER_WITHIN, AccessToken, Answer, CONNECT_WITHIN, Link, Method, Origin,
     Request, Transport, websocket,
@@ -14,16 +18,29 @@ use crate::error::{Error, Kind, Result};
 pub struct Network {
     origin: Origin,
     http: reqwest::Client,
+    tls: Arc<ClientConfig>,
 }
 
 impl Network {
-    /// Prepares the way to a relay; nothing is sent yet.
+    /// Prepares the way to a relay that the system's authorities vouch for; nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// [`Kind::Internal`] if TLS cannot be set up on this system.
+    /// As [`Self::trusting`].
     pub fn to(origin: Origin) -> Result<Self> {
+        Self::trusting(origin, &[])
+    }
+
+    /// Prepares the way to a relay for which one of `authorities` may vouch too.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::RelayNotTrusted`] where the system names no authority and nobody else does,
+    /// [`Kind::Internal`] if TLS cannot be set up on this system.
+    pub fn trusting(origin: Origin, authorities: &[Authority]) -> Result<Self> {
+        let tls = authority::configuration(&origin, authorities)?;
         let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
             .connect_timeout(CONNECT_WITHIN)
             .timeout(ANSWER_WITHIN)
             // SECURITY: a redirect would take the token to wherever the relay says.
@@ -36,7 +53,7 @@ impl Network {
         if !origin.is_private() {
             tracing::warn!("the relay's address begins with http: tokens can be read on the way");
         }
-        Ok(Self { origin, http })
+        Ok(Self { origin, http, tls: Arc::new(tls) })
     }
 }
 
@@ -73,7 +90,7 @@ impl Transport for Network {
     }
 
     async fn connect(&self, token: &AccessToken) -> Result<Link> {
-        websocket::connect(&self.origin, token).await
+        websocket::connect(&self.origin, token, &self.tls).await
     }
 }
 
@@ -90,7 +107,7 @@ async fn read(response: &mut reqwest::Response) -> Result<Bytes> {
 
 fn unreachable_relay(error: reqwest::Error) -> Error {
     // A URL may name somebody.
-    Kind::RelayUnreachable.because(error.without_url())
+    authority::unreachable_or_not_trusted(error.without_url())
 }
 
 #[cfg(test)]

@@ -42,6 +42,12 @@ impl Origin {
         url.scheme() == "https" || host == "localhost" || is_loopback
     }
 
+    /// Tells whether it is spoken to by TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
     /// Where a request goes.
     #[must_use]
     pub fn http(&self, path: &str) -> String {

@@ -3,6 +3,8 @@
 //! The access token goes into a header of the upgrade, never into the URL. Pings of the WebSocket
 //! itself are answered by tungstenite as the stream is read.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chat_core::codec::{DecodeError, from_bytes, to_bytes};
 use chat_core::frame::{ClientFrame, RelayFrame, SOCKET_PATH, SUBPROTOCOL_CBOR};
@@ -10,14 +12,18 @@ use chat_core::limits::FRAME_BYTES_MAX;
 use chat_core::reject::{Reject, RejectCode};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, Response, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+};
 
+use super::authority::unreachable_or_not_trusted;
 use super::{AccessToken, CONNECT_WITHIN, FrameSink, FrameStream, Link, Origin, WRITE_WITHIN};
 use crate::error::{Error, Kind, Result};
 
@@ -26,14 +32,21 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Tungstenite's own 128 KiB would be most of what an idle client weighs.
 const BUFFER_BYTES: usize = 4 * 1024;
 
-pub(super) async fn connect(origin: &Origin, token: &AccessToken) -> Result<Link> {
+pub(super) async fn connect(
+    origin: &Origin,
+    token: &AccessToken,
+    tls: &Arc<ClientConfig>,
+) -> Result<Link> {
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
         .max_write_buffer_size(2 * FRAME_BYTES_MAX)
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));
-    let connecting = connect_async_with_config(upgrade(origin, token)?, Some(config), true);
+    // For an address without TLS, a connector that speaks it does not.
+    let connector = Some(Connector::Rustls(Arc::clone(tls)));
+    let upgrade = upgrade(origin, token)?;
+    let connecting = connect_async_tls_with_config(upgrade, Some(config), true, connector);
     let (socket, response) = timeout(CONNECT_WITHIN, connecting)
         .await
         .map_err(|elapsed| Kind::RelayUnreachable.because(elapsed))?
@@ -64,7 +77,7 @@ fn refused(error: SocketError) -> Error {
     match error {
         SocketError::Http(response) => refusal(&response).into(),
         SocketError::Protocol(_) | SocketError::Utf8(_) => Kind::RelayFault.because(error),
-        error => Kind::RelayUnreachable.because(error),
+        error => unreachable_or_not_trusted(error),
     }
 }
 
