@@ -293,7 +293,7 @@ impl Client {
         let mut progress = self.hub.progress.subscribe();
         loop {
             progress.mark_unchanged();
-            if self.hub.context.store.read(outbox::count).await? == 0 {
+            if self.hub.context.store.read(outbox::is_empty).await? {
                 return Ok(());
             }
             progress.changed().await.map_err(|_| Kind::Closed)?;

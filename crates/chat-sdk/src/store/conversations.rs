@@ -53,23 +53,23 @@ pub fn save(
         .then(|| membership.members().find(|member| member.account != ours))
         .flatten();
     let standing = if membership.role(ours).is_some() { 1 } else { 2 };
-    tx.execute(
+    tx.prepare_cached(
         "INSERT INTO conversations (id, kind, peer, membership, membership_index, state,
             created_at, active_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
          ON CONFLICT (id) DO UPDATE SET membership = excluded.membership,
             membership_index = excluded.membership_index, state = excluded.state
          WHERE excluded.membership_index >= conversations.membership_index",
-        params![
-            membership.id().as_bytes(),
-            kind_number(membership.kind()),
-            peer.as_ref().map(|peer| peer.account.as_bytes()),
-            to_bytes(membership),
-            number(membership.index()),
-            standing,
-            millis(now),
-        ],
-    )?;
+    )?
+    .execute(params![
+        membership.id().as_bytes(),
+        kind_number(membership.kind()),
+        peer.as_ref().map(|peer| peer.account.as_bytes()),
+        to_bytes(membership),
+        number(membership.index()),
+        standing,
+        millis(now),
+    ])?;
     Ok(())
 }
 
@@ -117,14 +117,11 @@ pub fn shown(tx: &Transaction<'_>) -> Result<Vec<ConversationId>> {
 ///
 /// [`Kind::StoreFailed`].
 pub fn with_peer(tx: &Transaction<'_>, peer: AccountId) -> Result<Option<ConversationRow>> {
-    tx.query_row(
-        "SELECT * FROM conversations WHERE peer = ?1 ORDER BY created_at LIMIT 1",
-        [peer.as_bytes()],
-        read,
-    )
-    .optional()?
-    .map(decode)
-    .transpose()
+    tx.prepare_cached("SELECT * FROM conversations WHERE peer = ?1 ORDER BY created_at LIMIT 1")?
+        .query_row([peer.as_bytes()], read)
+        .optional()?
+        .map(decode)
+        .transpose()
 }
 
 struct RawRow {
@@ -164,10 +161,9 @@ fn decode(row: RawRow) -> Result<ConversationRow> {
 ///
 /// [`Kind::StoreFailed`].
 pub fn set_title(tx: &Transaction<'_>, id: ConversationId, title: Option<&str>) -> Result<bool> {
-    let changed = tx.execute(
-        "UPDATE conversations SET title = ?2 WHERE id = ?1 AND title IS NOT ?2",
-        params![id.as_bytes(), title],
-    )?;
+    let changed = tx
+        .prepare_cached("UPDATE conversations SET title = ?2 WHERE id = ?1 AND title IS NOT ?2")?
+        .execute(params![id.as_bytes(), title])?;
     Ok(changed == 1)
 }
 
@@ -181,10 +177,9 @@ pub fn set_standing(tx: &Transaction<'_>, id: ConversationId, standing: Standing
         Standing::Member => 1,
         Standing::Former => 2,
     };
-    let changed = tx.execute(
-        "UPDATE conversations SET state = ?2 WHERE id = ?1 AND state <> ?2",
-        params![id.as_bytes(), state],
-    )?;
+    let changed = tx
+        .prepare_cached("UPDATE conversations SET state = ?2 WHERE id = ?1 AND state <> ?2")?
+        .execute(params![id.as_bytes(), state])?;
     Ok(changed == 1)
 }
 
@@ -212,11 +207,16 @@ pub fn push_entry(
     place: u64,
     entry: &SignedEntry,
 ) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "INSERT OR IGNORE INTO membership_entries (conversation, place, entry, digest)
          VALUES (?1, ?2, ?3, ?4)",
-        params![id.as_bytes(), number(place), to_bytes(entry), entry.entry.digest().as_bytes()],
-    )?;
+    )?
+    .execute(params![
+        id.as_bytes(),
+        number(place),
+        to_bytes(entry),
+        entry.entry.digest().as_bytes()
+    ])?;
     Ok(())
 }
 
@@ -250,10 +250,10 @@ pub fn join(
     account: AccountId,
     since: u64,
 ) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "INSERT OR IGNORE INTO members (conversation, account, since) VALUES (?1, ?2, ?3)",
-        params![id.as_bytes(), account.as_bytes(), number(since)],
-    )?;
+    )?
+    .execute(params![id.as_bytes(), account.as_bytes(), number(since)])?;
     Ok(())
 }
 
@@ -268,11 +268,11 @@ pub fn part(
     account: AccountId,
     until: u64,
 ) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "UPDATE members SET until = ?3
          WHERE conversation = ?1 AND account = ?2 AND until IS NULL",
-        params![id.as_bytes(), account.as_bytes(), number(until)],
-    )?;
+    )?
+    .execute(params![id.as_bytes(), account.as_bytes(), number(until)])?;
     Ok(())
 }
 

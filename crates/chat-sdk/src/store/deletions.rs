@@ -15,10 +15,14 @@ use crate::error::{Kind, Result};
 ///
 /// [`Kind::StoreFailed`].
 pub fn push(tx: &Transaction<'_>, deletion: &Deletion, signed: &SignedDeletion) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "INSERT OR REPLACE INTO deletions (message, conversation, signed) VALUES (?1, ?2, ?3)",
-        params![deletion.message.as_bytes(), deletion.conversation.as_bytes(), to_bytes(signed)],
-    )?;
+    )?
+    .execute(params![
+        deletion.message.as_bytes(),
+        deletion.conversation.as_bytes(),
+        to_bytes(signed)
+    ])?;
     Ok(())
 }
 
@@ -49,7 +53,7 @@ pub fn pending(tx: &Transaction<'_>) -> Result<Vec<(ConversationId, MessageId, S
 ///
 /// [`Kind::StoreFailed`].
 pub fn remove(tx: &Transaction<'_>, message: MessageId) -> Result<()> {
-    tx.execute("DELETE FROM deletions WHERE message = ?1", [message.as_bytes()])?;
+    tx.prepare_cached("DELETE FROM deletions WHERE message = ?1")?.execute([message.as_bytes()])?;
     Ok(())
 }
 
@@ -64,10 +68,10 @@ pub fn withdraw(
     message: MessageId,
     account: AccountId,
 ) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "INSERT OR IGNORE INTO withdrawn (message, conversation, account) VALUES (?1, ?2, ?3)",
-        params![message.as_bytes(), conversation.as_bytes(), account.as_bytes()],
-    )?;
+    )?
+    .execute(params![message.as_bytes(), conversation.as_bytes(), account.as_bytes()])?;
     Ok(())
 }
 
@@ -83,14 +87,15 @@ pub fn explain(
     account: AccountId,
     missing: u64,
 ) -> Result<u64> {
-    let explained = tx.execute(
-        "DELETE FROM withdrawn WHERE message IN
+    let explained = tx
+        .prepare_cached(
+            "DELETE FROM withdrawn WHERE message IN
              (SELECT message FROM withdrawn WHERE conversation = ?1 AND account = ?2 LIMIT ?3)",
-        params![
+        )?
+        .execute(params![
             conversation.as_bytes(),
             account.as_bytes(),
             i64::try_from(missing).unwrap_or(i64::MAX)
-        ],
-    )?;
+        ])?;
     Ok(missing.saturating_sub(u64::try_from(explained).unwrap_or_default()))
 }

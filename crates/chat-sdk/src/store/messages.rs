@@ -217,7 +217,8 @@ pub fn accepted(
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn set_body(tx: &Transaction<'_>, id: MessageId, body: &[u8]) -> Result<()> {
-    tx.execute("UPDATE messages SET body = ?2 WHERE id = ?1", params![id.as_bytes(), body])?;
+    tx.prepare_cached("UPDATE messages SET body = ?2 WHERE id = ?1")?
+        .execute(params![id.as_bytes(), body])?;
     Ok(())
 }
 
@@ -227,10 +228,8 @@ pub fn set_body(tx: &Transaction<'_>, id: MessageId, body: &[u8]) -> Result<()> 
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn failed(tx: &Transaction<'_>, id: MessageId, code: &str) -> Result<()> {
-    tx.execute(
-        "UPDATE messages SET status = ?2, failure = ?3 WHERE id = ?1",
-        params![id.as_bytes(), status_number(Status::Failed), code],
-    )?;
+    tx.prepare_cached("UPDATE messages SET status = ?2, failure = ?3 WHERE id = ?1")?
+        .execute(params![id.as_bytes(), status_number(Status::Failed), code])?;
     Ok(())
 }
 
@@ -243,11 +242,11 @@ pub fn last_incoming(
     tx: &Transaction<'_>,
     conversation: ConversationId,
 ) -> Result<Option<Sequence>> {
-    let last: Option<i64> = tx.query_row(
-        "SELECT max(sequence) FROM messages WHERE conversation = ?1 AND outgoing = 0",
-        [conversation.as_bytes()],
-        |row| row.get(0),
-    )?;
+    let last: Option<i64> = tx
+        .prepare_cached(
+            "SELECT max(sequence) FROM messages WHERE conversation = ?1 AND outgoing = 0",
+        )?
+        .query_row([conversation.as_bytes()], |row| row.get(0))?;
     Ok(last.map(unsigned))
 }
 
@@ -262,18 +261,18 @@ pub fn see(
     up_to: Sequence,
     at: Timestamp,
 ) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "UPDATE messages SET seen_at = ?3, status = ?4,
             deadline = CASE WHEN expiry_mode = ?5 THEN ?3 + expiry_ms ELSE deadline END
          WHERE conversation = ?1 AND outgoing = 0 AND sequence <= ?2 AND seen_at IS NULL",
-        params![
-            conversation.as_bytes(),
-            number(up_to),
-            millis(at),
-            status_number(Status::Seen),
-            mode_number(ExpiryMode::AfterSeen),
-        ],
-    )?;
+    )?
+    .execute(params![
+        conversation.as_bytes(),
+        number(up_to),
+        millis(at),
+        status_number(Status::Seen),
+        mode_number(ExpiryMode::AfterSeen),
+    ])?;
     Ok(())
 }
 

@@ -47,11 +47,15 @@ pub(crate) fn push(
     conversation: ConversationId,
     compression: Compression,
 ) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "INSERT INTO outbox (message, conversation, state, compress, attempts, reseals)
          VALUES (?1, ?2, 1, ?3, 0, 0)",
-        params![message.as_bytes(), conversation.as_bytes(), compression == Compression::Allowed],
-    )?;
+    )?
+    .execute(params![
+        message.as_bytes(),
+        conversation.as_bytes(),
+        compression == Compression::Allowed
+    ])?;
     Ok(())
 }
 
@@ -66,12 +70,12 @@ pub fn is_unsealed(
     message: MessageId,
 ) -> Result<bool> {
     // Bytes that were dropped may have left before they were.
-    let is_unsealed = tx.query_row(
-        "SELECT EXISTS (SELECT 1 FROM outbox WHERE message = ?1 AND conversation = ?2
+    let is_unsealed = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM outbox WHERE message = ?1 AND conversation = ?2
             AND state = 1 AND reseals = 0)",
-        params![message.as_bytes(), conversation.as_bytes()],
-        |row| row.get(0),
-    )?;
+        )?
+        .query_row(params![message.as_bytes(), conversation.as_bytes()], |row| row.get(0))?;
     Ok(is_unsealed)
 }
 
@@ -81,10 +85,8 @@ pub fn is_unsealed(
 ///
 /// [`Kind::StoreFailed`].
 pub fn rewrite(tx: &Transaction<'_>, message: MessageId, body: &[u8], links: Links) -> Result<()> {
-    tx.execute(
-        "UPDATE messages SET body = ?2, mentions_us = ?3 WHERE id = ?1",
-        params![message.as_bytes(), body, links.mentions_us],
-    )?;
+    tx.prepare_cached("UPDATE messages SET body = ?2, mentions_us = ?3 WHERE id = ?1")?
+        .execute(params![message.as_bytes(), body, links.mentions_us])?;
     Ok(())
 }
 
@@ -94,11 +96,11 @@ pub fn rewrite(tx: &Transaction<'_>, message: MessageId, body: &[u8], links: Lin
 ///
 /// [`Kind::StoreFailed`].
 pub fn requeue(tx: &Transaction<'_>, message: MessageId, now: Timestamp) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "UPDATE messages SET status = 1, failure = NULL, number = NULL, previous = NULL,
             named_index = NULL, sent_at = ?2 WHERE id = ?1",
-        params![message.as_bytes(), millis(now)],
-    )?;
+    )?
+    .execute(params![message.as_bytes(), millis(now)])?;
     Ok(())
 }
 
@@ -143,21 +145,33 @@ pub fn oldest(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Opti
 ///
 /// [`Kind::StoreFailed`].
 pub fn waiting(tx: &Transaction<'_>) -> Result<Vec<ConversationId>> {
+    // From one conversation to the next by the index: to read every message that waits, for each
+    // that is sent, would be to read a long queue as often as it is long.
     let mut statement = tx.prepare_cached(
-        "SELECT conversation FROM outbox GROUP BY conversation ORDER BY min(place)",
+        "WITH RECURSIVE waiting (conversation) AS (
+             SELECT min(conversation) FROM outbox
+             UNION ALL
+             SELECT (SELECT min(conversation) FROM outbox
+                     WHERE conversation > waiting.conversation)
+             FROM waiting WHERE waiting.conversation IS NOT NULL
+         )
+         SELECT conversation FROM waiting WHERE conversation IS NOT NULL
+         ORDER BY (SELECT min(place) FROM outbox WHERE conversation = waiting.conversation)",
     )?;
     let rows = statement.query_map([], |row| blob(row, "conversation"))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How many messages are not sent.
+/// Tells whether every message is sent.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`].
-pub fn count(tx: &Transaction<'_>) -> Result<u64> {
-    let count: i64 = tx.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?;
-    Ok(u64::try_from(count).unwrap_or_default())
+pub fn is_empty(tx: &Transaction<'_>) -> Result<bool> {
+    let is_empty = tx
+        .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM outbox)")?
+        .query_row([], |row| row.get(0))?;
+    Ok(is_empty)
 }
 
 /// Keeps the sealed bytes; from here on every attempt sends these.
@@ -177,10 +191,10 @@ pub fn seal(tx: &Transaction<'_>, message: MessageId, envelope: &Envelope) -> Re
 ///
 /// [`Kind::StoreFailed`].
 pub fn unseal(tx: &Transaction<'_>, message: MessageId) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "UPDATE outbox SET state = 1, envelope = NULL, reseals = reseals + 1 WHERE message = ?1",
-        [message.as_bytes()],
-    )?;
+    )?
+    .execute([message.as_bytes()])?;
     Ok(())
 }
 
@@ -190,10 +204,8 @@ pub fn unseal(tx: &Transaction<'_>, message: MessageId) -> Result<()> {
 ///
 /// [`Kind::StoreFailed`].
 pub fn count_failure(tx: &Transaction<'_>, message: MessageId) -> Result<()> {
-    tx.execute(
-        "UPDATE outbox SET attempts = attempts + 1 WHERE message = ?1",
-        [message.as_bytes()],
-    )?;
+    tx.prepare_cached("UPDATE outbox SET attempts = attempts + 1 WHERE message = ?1")?
+        .execute([message.as_bytes()])?;
     Ok(())
 }
 
@@ -205,4 +217,33 @@ pub fn count_failure(tx: &Transaction<'_>, message: MessageId) -> Result<()> {
 pub fn remove(tx: &Transaction<'_>, message: MessageId) -> Result<bool> {
     Ok(tx.prepare_cached("DELETE FROM outbox WHERE message = ?1")?.execute([message.as_bytes()])?
         == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_core::membership::Policy;
+
+    use super::*;
+    use crate::stage::{Person, group};
+    use crate::store::Place;
+
+    #[tokio::test]
+    async fn who_has_waited_longest_comes_first_and_each_comes_once() {
+        let alice = Person::new("alice", 1, Place::Memory).await;
+        let bob = Person::new("bob", 2, Place::Memory).await;
+        let carol = Person::new("carol", 3, Place::Memory).await;
+        let first = group(&[&alice, &bob], Policy::DEFAULT).await;
+        let second = group(&[&alice, &carol], Policy::DEFAULT).await;
+        let third = group(&[&alice, &bob, &carol], Policy::DEFAULT).await;
+        let before = alice.store.read(waiting).await.unwrap();
+
+        for chat in [third, first, third, second, first] {
+            alice.says(chat, "in line").await;
+        }
+
+        assert_eq!(before, []);
+        assert_eq!(alice.store.read(waiting).await.unwrap(), [third, first, second]);
+        assert!(!alice.store.read(is_empty).await.unwrap());
+        assert!(bob.store.read(is_empty).await.unwrap());
+    }
 }

@@ -150,11 +150,11 @@ pub fn sent(
     kind: ReceiptKind,
     up_to: Sequence,
 ) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "UPDATE receipts SET pending = NULL
          WHERE conversation = ?1 AND kind = ?2 AND up_to = ?3 AND pending IS NOT NULL",
-        params![conversation.as_bytes(), kind_number(kind), number(up_to)],
-    )?;
+    )?
+    .execute(params![conversation.as_bytes(), kind_number(kind), number(up_to)])?;
     Ok(())
 }
 

@@ -37,22 +37,22 @@ pub struct ScheduledRow {
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn insert(tx: &Transaction<'_>, row: &ScheduledRow) -> Result<()> {
-    tx.execute(
+    tx.prepare_cached(
         "INSERT INTO scheduled
             (message, conversation, at, kind, body, expiry_mode, expiry_ms, compress, failure)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        params![
-            row.message.as_bytes(),
-            row.conversation.as_bytes(),
-            millis(row.at),
-            row.kind,
-            row.body,
-            row.expiry.map(|expiry| i64::from(expiry.mode == ExpiryMode::AfterSeen) + 1),
-            row.expiry.map(|expiry| number(expiry.after_ms)),
-            row.compression == Compression::Allowed,
-            row.failure,
-        ],
-    )?;
+    )?
+    .execute(params![
+        row.message.as_bytes(),
+        row.conversation.as_bytes(),
+        millis(row.at),
+        row.kind,
+        row.body,
+        row.expiry.map(|expiry| i64::from(expiry.mode == ExpiryMode::AfterSeen) + 1),
+        row.expiry.map(|expiry| number(expiry.after_ms)),
+        row.compression == Compression::Allowed,
+        row.failure,
+    ])?;
     Ok(())
 }
 
@@ -90,8 +90,9 @@ pub fn due(tx: &Transaction<'_>, now: Timestamp) -> Result<Option<ScheduledRow>>
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn next(tx: &Transaction<'_>) -> Result<Option<Timestamp>> {
-    let next: Option<i64> =
-        tx.query_row("SELECT min(at) FROM scheduled WHERE failure IS NULL", [], |row| row.get(0))?;
+    let next: Option<i64> = tx
+        .prepare_cached("SELECT min(at) FROM scheduled WHERE failure IS NULL")?
+        .query_row([], |row| row.get(0))?;
     Ok(next.map(timestamp))
 }
 
@@ -106,10 +107,11 @@ pub fn reschedule(
     message: MessageId,
     at: Timestamp,
 ) -> Result<bool> {
-    let moved = tx.execute(
-        "UPDATE scheduled SET at = ?3, failure = NULL WHERE message = ?2 AND conversation = ?1",
-        params![conversation.as_bytes(), message.as_bytes(), millis(at)],
-    )?;
+    let moved = tx
+        .prepare_cached(
+            "UPDATE scheduled SET at = ?3, failure = NULL WHERE message = ?2 AND conversation = ?1",
+        )?
+        .execute(params![conversation.as_bytes(), message.as_bytes(), millis(at)])?;
     Ok(moved == 1)
 }
 
@@ -119,10 +121,8 @@ pub fn reschedule(
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn fail(tx: &Transaction<'_>, message: MessageId, code: &str) -> Result<()> {
-    tx.execute(
-        "UPDATE scheduled SET failure = ?2 WHERE message = ?1",
-        params![message.as_bytes(), code],
-    )?;
+    tx.prepare_cached("UPDATE scheduled SET failure = ?2 WHERE message = ?1")?
+        .execute(params![message.as_bytes(), code])?;
     Ok(())
 }
 
@@ -136,10 +136,9 @@ pub fn remove(
     conversation: ConversationId,
     message: MessageId,
 ) -> Result<bool> {
-    let removed = tx.execute(
-        "DELETE FROM scheduled WHERE message = ?2 AND conversation = ?1",
-        params![conversation.as_bytes(), message.as_bytes()],
-    )?;
+    let removed = tx
+        .prepare_cached("DELETE FROM scheduled WHERE message = ?2 AND conversation = ?1")?
+        .execute(params![conversation.as_bytes(), message.as_bytes()])?;
     Ok(removed == 1)
 }
 

@@ -83,10 +83,8 @@ pub fn devices(tx: &Transaction<'_>, account: AccountId) -> Result<Vec<DeviceAdd
 ///
 /// [`Kind::StoreFailed`].
 pub fn forget(tx: &Transaction<'_>, theirs: DeviceAddress) -> Result<()> {
-    tx.execute(
-        "DELETE FROM sessions WHERE account = ?1 AND device = ?2",
-        params![theirs.account.as_bytes(), theirs.device.as_bytes()],
-    )?;
+    tx.prepare_cached("DELETE FROM sessions WHERE account = ?1 AND device = ?2")?
+        .execute(params![theirs.account.as_bytes(), theirs.device.as_bytes()])?;
     Ok(())
 }
 
@@ -96,6 +94,6 @@ pub fn forget(tx: &Transaction<'_>, theirs: DeviceAddress) -> Result<()> {
 ///
 /// [`Kind::StoreFailed`].
 pub fn forget_account(tx: &Transaction<'_>, account: AccountId) -> Result<()> {
-    tx.execute("DELETE FROM sessions WHERE account = ?1", [account.as_bytes()])?;
+    tx.prepare_cached("DELETE FROM sessions WHERE account = ?1")?.execute([account.as_bytes()])?;
     Ok(())
 }

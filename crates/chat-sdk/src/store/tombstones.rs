@@ -57,18 +57,19 @@ pub fn bury(
     now: Timestamp,
 ) -> Result<bool> {
     bury_annotations(tx, id, reason, now)?;
-    tx.execute(
+    tx.prepare_cached(
         "INSERT OR IGNORE INTO tombstones (message, conversation, sequence, reason, at)
          VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![
-            id.as_bytes(),
-            conversation.as_bytes(),
-            sequence.map(number),
-            reason as i64,
-            millis(now)
-        ],
-    )?;
-    let erased = tx.execute("DELETE FROM messages WHERE id = ?1", [id.as_bytes()])?;
+    )?
+    .execute(params![
+        id.as_bytes(),
+        conversation.as_bytes(),
+        sequence.map(number),
+        reason as i64,
+        millis(now)
+    ])?;
+    let erased =
+        tx.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([id.as_bytes()])?;
     Ok(erased == 1)
 }
 
