@@ -166,6 +166,10 @@ kinds! {
     StoreEmpty "store_empty" Never "There is no account in this store; register or log in.";
     /// There is an account in the store already.
     StoreInUse "store_in_use" Never "There is an account in this store already; open it, or use another file.";
+    /// The system's key store is locked, fails, or there is none.
+    KeychainUnavailable "keychain_unavailable" Never "The system's key store is locked or not there; unlock it, or give the store its key another way.";
+    /// There is a store, and the system's key store has no key for it.
+    StoreKeyMissing "store_key_missing" Never "The system's key store has no key for this store; nobody can read it without. Log in to a new one.";
     /// Another process holds the store for too long.
     StoreBusy "store_busy" Later "Another process is using the store; try again.";
     /// The disk is full.

@@ -154,4 +154,6 @@ pub use crate::reporting::Transcript;
 pub use crate::scheduled::{SCHEDULED_MAX, Scheduled};
 pub use crate::settings::ConversationSettings;
 pub use crate::store::StoreKey;
+#[cfg(feature = "keychain-over")]
+pub use crate::store::keychain::Keychain;
 pub use crate::transport::Authority;

@@ -32,6 +32,7 @@
 //! | [`history`] | `held`: which places of a log we were shown |
 //! | [`settings`], [`drafts`] | what this account has settled; words not sent |
 //! | [`changes`] | none: who is told what has changed |
+//! | `key`, `keychain` | none: what opens the file, and who keeps it |
 //! | [`check`], [`wipe`] | all of them: whether they are whole; the end of them |
 //!
 //! Deleted content is overwritten (`secure_delete=ON`), and [`Store::scrub`] empties the WAL.
@@ -53,6 +54,8 @@ pub mod disclosures;
 pub mod drafts;
 pub mod history;
 pub mod key;
+#[cfg(feature = "keychain-over")]
+pub mod keychain;
 pub mod messages;
 pub mod outbox;
 pub mod parked;

@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 
 use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
+/// The end of the name of a file beside a store, by which processes take turns to draw its key.
+pub(super) const TURNS: &str = "-keying";
+
 /// The key of a store.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct StoreKey(Secret);
@@ -20,7 +23,8 @@ enum Secret {
 }
 
 impl StoreKey {
-    /// Takes 32 random bytes, for example out of the platform's key store.
+    /// Takes 32 random bytes, for example out of the platform's key store; with the feature
+    /// `keychain`, `Keychain` draws and keeps them there.
     #[must_use]
     pub fn from_bytes(mut bytes: [u8; 32]) -> Self {
         let key = Self(Secret::Bytes(bytes));

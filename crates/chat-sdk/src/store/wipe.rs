@@ -14,10 +14,11 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Store;
+use super::key::TURNS;
 use crate::error::{Kind, Result};
 
-/// What SQLite puts beside a store.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// What SQLite puts beside a store, and who takes turns to draw its key.
+const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", TURNS];
 /// How much is overwritten at once.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
