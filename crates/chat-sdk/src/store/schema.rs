@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     concat!(include_str!("migrations/1_begin.sql"), include_str!("migrations/1_living.sql")),
     include_str!("migrations/2_remedies.sql"),
     include_str!("migrations/3_asking.sql"),
+    include_str!("migrations/4_searching.sql"),
 ];
 
 /// Brings the file to [`VERSION`].

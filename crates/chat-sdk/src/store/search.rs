@@ -7,7 +7,7 @@
 use chat_core::id::ConversationId;
 use chat_core::time::Timestamp;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::columns::millis;
 use super::messages::{MessageRow, read};
@@ -45,26 +45,58 @@ pub fn find(
     now: Timestamp,
 ) -> Result<Vec<MessageRow>> {
     let Some(query) = query(words) else { return Ok(Vec::new()) };
-    let mut statement = tx.prepare_cached(
-        "SELECT message.* FROM search
-         JOIN messages hit ON hit.place = search.rowid
-         JOIN messages message ON message.id = ifnull(hit.target, hit.id)
-         WHERE search MATCH ?1 AND message.kind = 'text'
-            AND (?2 IS NULL OR message.conversation = ?2)
-            AND (message.deadline IS NULL OR message.deadline > ?3)
-            AND hit.place = ifnull(
-                (SELECT edit.place FROM messages edit
-                 WHERE edit.target = message.id AND edit.conversation = message.conversation
-                    AND edit.kind = 'edit' AND edit.sender_account = message.sender_account
-                    AND edit.status <> 5
-                 ORDER BY ifnull(edit.sequence, 9223372036854775807) DESC, edit.place DESC LIMIT 1),
-                message.place)
-         ORDER BY message.sent_at DESC, message.place DESC LIMIT ?4",
-    )?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut hits = tx.prepare_cached(HITS)?;
+    let mut shown = tx.prepare_cached(SHOWN)?;
     let conversation = conversation.as_ref().map(ConversationId::as_bytes);
-    let rows = statement.query_map(params![query, conversation, millis(now), limit], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut hits = hits.query(params![query, conversation])?;
+    let mut found: Vec<Found> = Vec::new();
+    while let Some(hit) = hits.next()? {
+        let (place, sent_at): (i64, i64) = (hit.get("place")?, hit.get("sent_at")?);
+        // What changes a message is sent after it, so nothing newer comes any more.
+        if found.len() >= limit && found.last().is_none_or(|last| last.place.0 >= sent_at) {
+            break;
+        }
+        let read = |row: &Row<'_>| {
+            Ok(Found { place: (row.get("sent_at")?, row.get("place")?), row: read(row)? })
+        };
+        let Some(next) = shown.query_row(params![place, millis(now)], read).optional()? else {
+            continue;
+        };
+        let at = found.partition_point(|before| before.place > next.place);
+        found.insert(at, next);
+        found.truncate(limit);
+    }
+    Ok(found.into_iter().map(|found| found.row).collect())
 }
+
+/// A message that was found, and where it stands in time.
+struct Found {
+    place: (i64, i64),
+    row: MessageRow,
+}
+
+/// Where words occur, the newest first. A frequent word occurs in most messages, so this is an index
+/// alone: none of them is read.
+const HITS: &str = "
+    SELECT hit.place, hit.sent_at FROM search
+    JOIN messages hit INDEXED BY messages_in_time ON hit.place = search.rowid
+    WHERE search MATCH ?1 AND (?2 IS NULL OR hit.conversation = ?2)
+    ORDER BY hit.sent_at DESC, hit.place DESC";
+
+/// The message that shows a hit: itself, or the one that it edits, if that is its last edit.
+const SHOWN: &str = "
+    SELECT message.* FROM messages hit
+    JOIN messages message ON message.id = ifnull(hit.target, hit.id)
+    WHERE hit.place = ?1 AND message.kind = 'text'
+        AND (message.deadline IS NULL OR message.deadline > ?2)
+        AND hit.place = ifnull(
+            (SELECT edit.place FROM messages edit
+             WHERE edit.target = message.id AND edit.conversation = message.conversation
+                AND edit.kind = 'edit' AND edit.sender_account = message.sender_account
+                AND edit.status <> 5
+             ORDER BY ifnull(edit.sequence, 9223372036854775807) DESC, edit.place DESC LIMIT 1),
+            message.place)";
 
 /// Each word in quotes, so that nothing of what was typed is taken for an operator.
 fn query(words: &str) -> Option<String> {
@@ -79,7 +111,87 @@ fn query(words: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use chat_core::id::MessageId;
+    use chat_core::membership::Policy;
+
     use super::*;
+    use crate::content::Edit;
+    use crate::message::Draft;
+    use crate::stage::{NOW, Person, group};
+    use crate::store::Place;
+
+    #[tokio::test]
+    async fn the_newest_come_first_and_no_more_than_asked_for() {
+        let alice = Person::new("alice", 1, Place::Memory).await;
+        let bob = Person::new("bob", 2, Place::Memory).await;
+        let carol = Person::new("carol", 3, Place::Memory).await;
+        let two = group(&[&alice, &bob], Policy::DEFAULT).await;
+        let three = group(&[&alice, &bob, &carol], Policy::DEFAULT).await;
+        // What came out of the past last was said first.
+        for (said, at) in [("red tea", 3), ("green tea", 4), ("black tea", 1), ("coffee", 5)] {
+            says_at(&alice, two, said, at).await;
+        }
+        says_at(&alice, three, "white tea", 2).await;
+
+        let all = found(&alice, "tea", None, 10).await;
+        let some = found(&alice, "tea", None, 2).await;
+        let here = found(&alice, "te", Some(two), 10).await;
+
+        assert_eq!(all, ["green tea", "red tea", "white tea", "black tea"]);
+        assert_eq!(some, ["green tea", "red tea"]);
+        assert_eq!(here, ["green tea", "red tea", "black tea"]);
+        assert!(found(&alice, "tea", None, 0).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_edited_message_stands_where_it_was_said() {
+        let alice = Person::new("alice", 1, Place::Memory).await;
+        let bob = Person::new("bob", 2, Place::Memory).await;
+        let chat = group(&[&alice, &bob], Policy::DEFAULT).await;
+        let first = says_at(&alice, chat, "coffee", 1).await;
+        for (said, at) in [("green tea", 2), ("black tea", 3)] {
+            says_at(&alice, chat, said, at).await;
+        }
+        let edit = alice.says_with(chat, edit(first, "herbal tea")).await;
+        sent(&alice, edit, 4).await;
+
+        // The edit is the newest hit, and its message the oldest of three.
+        assert_eq!(found(&alice, "tea", None, 3).await, ["black tea", "green tea", "coffee"]);
+        assert_eq!(found(&alice, "tea", None, 2).await, ["black tea", "green tea"]);
+        assert_eq!(found(&alice, "tea", None, 1).await, ["black tea"]);
+        assert_eq!(found(&alice, "coffee", None, 3).await, [""; 0]);
+    }
+
+    /// What the messages that were found said first.
+    async fn found(
+        who: &Person,
+        words: &'static str,
+        conversation: Option<ConversationId>,
+        limit: u32,
+    ) -> Vec<String> {
+        let rows =
+            who.store.read(move |tx| find(tx, words, conversation, limit, NOW)).await.unwrap();
+        let said = |row: &MessageRow| Content::read(&row.kind, &row.body).text().map(str::to_owned);
+        rows.iter().map(|row| said(row).unwrap()).collect()
+    }
+
+    fn edit(of: MessageId, text: &str) -> Draft {
+        Draft::of(Content::Edit(Edit::new(of, text.to_owned().into())))
+    }
+
+    async fn says_at(who: &Person, chat: ConversationId, words: &str, at: i64) -> MessageId {
+        let id = who.says(chat, words).await;
+        sent(who, id, at).await;
+        id
+    }
+
+    async fn sent(who: &Person, id: MessageId, at: i64) {
+        let set = move |tx: &Transaction<'_>| {
+            let sql = "UPDATE messages SET sent_at = ?2 WHERE id = ?1";
+            Ok(tx.execute(sql, params![id.as_bytes(), at])?)
+        };
+        assert_eq!(who.store.write(set).await.unwrap(), 1);
+    }
 
     #[test]
     fn what_is_typed_is_never_an_operator() {
