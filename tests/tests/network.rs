@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use self::world::World;
 
 /// Seeds of every run of the tests.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 200;
 /// Where they begin; chaos begins elsewhere each time.
 const FIRST: u64 = 0x1000;
 /// Worlds at once: they wait more than they work.

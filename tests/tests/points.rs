@@ -69,6 +69,9 @@ async fn die(mut program: RelayProgram, points: &[&str], seed: u64) {
             let relay = program.start().await;
             let how = within(streams.run_while(relay.end())).await;
             assert!(!how.success(), "{point}: {how}");
+            // A relay that could not start, or went in order, has a code.
+            #[cfg(unix)]
+            assert_eq!(how.code(), None, "{point}: {how}");
         }
     }
     program.fail = None;

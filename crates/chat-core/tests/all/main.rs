@@ -24,5 +24,6 @@ mod objects;
 mod people;
 mod prekeys;
 mod receipts;
+mod reports;
 mod signed;
 mod vectors;
