@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use chat_core::envelope::WrapScheme;
 use chat_core::limits;
+use chat_core::membership::{Allowed, Departed, History, Joining, Policy};
 
 const MIB: usize = 1_048_576;
 
@@ -61,4 +63,21 @@ fn a_username_has_3_to_50_plain_characters() {
     for name in ["", "ab", "Abc", "a c", "a@c", "äbc", "a\0c", &too_long] {
         assert!(!limits::is_username(name), "{name}");
     }
+}
+
+#[test]
+fn a_document_begins_with_the_rules_that_are_said_of_it() {
+    let rules = Policy {
+        post: Allowed::Members,
+        add: Allowed::Members,
+        rename: Allowed::Members,
+        scheme: WrapScheme::HpkeXwing,
+        timer: None,
+        delete: None,
+        join: Joining::Added,
+        history: History::FromBeginning,
+        departed: Departed::Keep,
+    };
+
+    assert_eq!(Policy::DOCUMENT, rules);
 }
