@@ -112,11 +112,12 @@ pub(crate) async fn sweep(hub: &Hub) -> Result<()> {
 /// that of their time.
 pub(crate) async fn next(hub: &Hub) -> Result<Option<(Timestamp, Steady)>> {
     let (now, steady) = (hub.context.now(), hub.context.clock.steady());
-    let read =
-        move |tx: &Transaction<'_>| Ok((timers::are_unwound(tx)?, timers::next(tx, now, steady)?));
-    let (are_unwound, next) = hub.context.store.read(read).await?;
-    if are_unwound {
-        hub.context.store.write(move |tx| timers::wind(tx, now, steady)).await?;
+    let read = move |tx: &Transaction<'_>| {
+        Ok((timers::are_unsettled(tx, steady)?, timers::next(tx, now, steady)?))
+    };
+    let (are_unsettled, next) = hub.context.store.read(read).await?;
+    if are_unsettled {
+        hub.context.store.write(move |tx| timers::settle(tx, now, steady)).await?;
     }
     let left = next.map(|left| left.min(WIND_EVERY));
     Ok(left.map(|left| (now.after(left), steady.after(left))))

@@ -52,7 +52,9 @@ async fn wait_no_longer(hub: &Hub) -> Result<()> {
     let raise = move |tx: &Transaction<'_>| {
         let mut raised = Vec::new();
         for conversation in messages::conversations_awaiting_receipts(tx)? {
-            for (message, status) in messages::raise(tx, conversation, ours, now)? {
+            for (message, status) in
+                messages::raise(tx, conversation, messages::EVERYWHERE, ours, now)?
+            {
                 raised.push(Event::Status { conversation, message, status });
             }
         }

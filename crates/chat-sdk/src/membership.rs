@@ -30,9 +30,10 @@ use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Warning};
 use crate::hub::Hub;
 use crate::learning::learn;
+use crate::outbox::Progress;
 use crate::settings;
 use crate::store::conversations::{self, Standing};
-use crate::store::profiles;
+use crate::store::{messages, profiles};
 
 /// How often an entry is made anew when somebody else was first.
 const ATTEMPTS: usize = 8;
@@ -128,6 +129,9 @@ pub(crate) async fn keep(hub: &Hub, id: ConversationId, entries: Vec<SignedEntry
     if extended.grew {
         hub.emit(Event::Membership { conversation: id, index: extended.membership.index() });
     }
+    for (message, status) in extended.progress {
+        hub.emit(Event::Status { conversation: id, message, status });
+    }
     Ok(())
 }
 
@@ -139,6 +143,8 @@ pub(crate) struct Extended {
     pub(crate) grew: bool,
     /// Whether it is of this account with itself.
     pub(crate) is_own: bool,
+    /// Our messages that have waited only for somebody who has left.
+    pub(crate) progress: Progress,
 }
 
 /// Verifies entries that continue a log, or begin it, and keeps them: all, or none.
@@ -184,9 +190,17 @@ pub(crate) fn extend(
         note_stays(tx, id, entry)?;
         settings::note_if_own(tx, own, id, entry)?;
     }
+    let has_left = |(_, entry): &(_, Verified<MembershipEntry>)| {
+        matches!(entry.change, Change::Remove { .. } | Change::Leave)
+    };
+    let progress = if added.iter().any(has_left) {
+        messages::raise(tx, id, messages::EVERYWHERE, own.account(), now)?
+    } else {
+        Progress::new()
+    };
     let grew = before != Some(membership.index());
     let is_own = crate::store::settings::is_own_conversation(tx, id)?;
-    Ok(Extended { membership, is_new, grew, is_own })
+    Ok(Extended { membership, is_new, grew, is_own, progress })
 }
 
 fn verify(tx: &Transaction<'_>, signed: &SignedEntry) -> Result<Verified<MembershipEntry>> {

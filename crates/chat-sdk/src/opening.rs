@@ -251,6 +251,11 @@ fn store(
     messages::insert(tx, &message)?;
     disclosures::keep(tx, message.id, &opened.secret)?;
     conversations::touch(tx, conversation, now)?;
+    if message.outgoing {
+        // A receipt may have been faster than what another device of ours has said.
+        let here = arrival.sequence..=arrival.sequence;
+        outcome.progress = messages::raise(tx, conversation, here, own.account(), now)?;
+    }
     match &content {
         Content::Title(title) => outcome.renamed = rename(tx, row, header, title)?,
         content if content.target().is_some() => {

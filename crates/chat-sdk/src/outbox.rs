@@ -255,7 +255,7 @@ pub(crate) fn accept(
     }
     let mut progress = vec![(id, Status::Sent)];
     // A receipt may have been faster than the answer.
-    progress.extend(messages::raise(tx, conversation, own.account(), now)?);
+    progress.extend(messages::raise(tx, conversation, sequence..=sequence, own.account(), now)?);
     Ok(progress)
 }
 

@@ -95,6 +95,7 @@ pub(crate) fn count(
     let conversation = receipt.conversation;
     let Some(row) = conversations::load(tx, conversation)? else { return Ok(Counted::default()) };
     let is_member = row.membership.role(reader.account).is_some();
+    let (delivered, seen) = receipts::furthest_of(tx, conversation, reader.account)?;
     if !is_member || !receipts::keep(tx, &receipt)? {
         return Ok(Counted::default());
     }
@@ -103,7 +104,9 @@ pub(crate) fn count(
     if reader.account == own.account() && receipt.kind == ReceiptKind::Seen {
         messages::see(tx, conversation, receipt.up_to, at)?;
     }
-    let progress = messages::raise(tx, conversation, own.account(), at)?;
+    let before = if receipt.kind == ReceiptKind::Seen { seen } else { delivered };
+    let news = before.saturating_add(1)..=receipt.up_to;
+    let progress = messages::raise(tx, conversation, news, own.account(), at)?;
     Ok(Counted { progress, warning: None })
 }
 

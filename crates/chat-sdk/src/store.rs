@@ -256,4 +256,6 @@ impl fmt::Debug for Store {
 }
 
 #[cfg(test)]
+mod effort;
+#[cfg(test)]
 mod tests;

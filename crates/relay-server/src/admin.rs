@@ -123,6 +123,12 @@ pub(crate) enum UserCommand {
     },
 }
 
+/// A database, and what was looked for in it.
+type Opened<T> = Result<(Arc<dyn Storage>, T), Box<dyn std::error::Error>>;
+
+/// The same, with the configuration that it was opened by.
+type OpenedConfigured<T> = Result<(Config, Arc<dyn Storage>, T), Box<dyn std::error::Error>>;
+
 /// A workspace, and the database it is in.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Place {
@@ -134,10 +140,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    async fn open(self) -> Result<(Arc<dyn Storage>, WorkspaceId), Box<dyn std::error::Error>> {
-        let storage = operator::open(&self.flags.check()?).await?;
-        let workspace = workspaces::find(&*storage, self.workspace.as_deref()).await?;
+    async fn open(self) -> Opened<WorkspaceId> {
+        let (_, storage, workspace) = self.open_configured().await?;
         Ok((storage, workspace))
+    }
+
+    async fn open_configured(self) -> OpenedConfigured<WorkspaceId> {
+        let config = self.flags.check()?;
+        let storage = operator::open(&config).await?;
+        let workspace = workspaces::find(&*storage, self.workspace.as_deref()).await?;
+        Ok((config, storage, workspace))
     }
 }
 
@@ -151,10 +163,16 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    async fn open(self) -> Result<(Arc<dyn Storage>, AccountId), Box<dyn std::error::Error>> {
-        let storage = operator::open(&self.flags.check()?).await?;
+    async fn open(self) -> Opened<AccountId> {
+        let (_, storage, account) = self.open_configured().await?;
+        Ok((storage, account))
+    }
+
+    async fn open_configured(self) -> OpenedConfigured<AccountId> {
+        let config = self.flags.check()?;
+        let storage = operator::open(&config).await?;
         let account = administration::find(&*storage, &self.name).await;
-        Ok((storage, account.map_err(OperatorError::from)?))
+        Ok((config, storage, account.map_err(OperatorError::from)?))
     }
 }
 
@@ -238,8 +256,7 @@ async fn of_users(what: UserCommand) -> Outcome {
             println!("The account is reinstated; its devices log in with their keys.");
         }
         UserCommand::DeleteUser { person, for_good: _ } => {
-            let config: Config = person.flags.clone().check()?;
-            let (storage, account) = person.open().await?;
+            let (config, storage, account) = person.open_configured().await?;
             let name_free_at = SystemClock.now().after(config.accounts.name_kept);
             workspaces::delete_account(&*storage, account, name_free_at).await?;
             println!("The account is deleted; its connections end within half a minute.");

@@ -11,12 +11,15 @@
 //! out.
 
 pub mod ledger;
+mod written;
 
 use std::time::Duration;
 
 use chat_core::api::conversations::MessagePage;
 use chat_core::codec::List;
 use chat_core::time::Timestamp;
+
+pub use self::written::WrittenRules;
 
 /// How long messages are kept, and how many.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -75,7 +75,7 @@ enum Verb {
     },
     /// Measure the cryptography or the SDK, e.g. `bench sdk`
     Bench {
-        /// `crypto` or `sdk`, then arguments for `cargo bench`
+        /// `crypto` or `sdk`, then arguments for cargo
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

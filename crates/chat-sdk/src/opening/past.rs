@@ -83,6 +83,10 @@ pub(crate) fn apply(
     messages::insert(tx, &message)?;
     disclosures::keep(tx, message.id, &opened.secret)?;
     history::see(tx, message.id, now)?;
+    if message.outgoing {
+        let here = arrival.sequence..=arrival.sequence;
+        messages::raise(tx, conversation, here, own.account(), now)?;
+    }
     if let (Content::Title(title), None) = (&content, &row.title) {
         rename(tx, row, header, title)?;
     } else if content.target().is_some() {

@@ -121,7 +121,10 @@ pub fn restore(tx: &Transaction<'_>, message: &MessageRow, now: Timestamp) -> Re
         return Ok(false);
     }
     messages::insert(tx, message)?;
-    if !message.outgoing {
+    if let (true, Some(place)) = (message.outgoing, message.sequence) {
+        let ours = message.sender.account;
+        messages::raise(tx, message.conversation, place..=place, ours, now)?;
+    } else {
         tx.prepare_cached("UPDATE messages SET seen_at = ?2 WHERE id = ?1")?.execute(params![
             message.id.as_bytes(),
             millis(message.received_at.unwrap_or(message.sent_at))

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::key::StoreKey;
@@ -11,8 +12,8 @@ use crate::error::{Kind, Result};
 
 /// How long a transaction waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Statements that are kept ready, more than the store has: compiling them again and again was a
-/// tenth of what the SDK did.
+/// Statements that are kept ready, more than the store has: to compile them again and again was half
+/// of what the SDK did.
 const STATEMENTS: usize = 512;
 
 /// `synchronous=FULL`: what was committed survives a power cut. `secure_delete=ON`: deleted content
@@ -52,6 +53,9 @@ pub(super) fn open_plain(path: &Path) -> Result<Connection> {
 fn settled(connection: Connection) -> Result<Connection> {
     connection.execute_batch(SETTINGS)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan does not depend on what is bound; otherwise SQLite compiles kept statements again with
+    // each value that might decide whether a partial index serves.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     search::add_function(&connection)?;
     Ok(connection)
 }

@@ -34,7 +34,7 @@ pub fn push(tx: &Transaction<'_>, deletion: &Deletion, signed: &SignedDeletion) 
 pub fn pending(tx: &Transaction<'_>) -> Result<Vec<(ConversationId, MessageId, SignedDeletion)>> {
     let mut statement = tx.prepare_cached(
         "SELECT d.conversation, d.message, d.signed FROM deletions d
-         JOIN messages m ON m.id = d.message AND m.sequence IS NOT NULL",
+         CROSS JOIN messages m ON m.id = d.message AND m.sequence IS NOT NULL",
     )?;
     let rows = statement.query_map([], |row| {
         Ok((blob(row, "conversation")?, blob(row, "message")?, row.get::<_, Vec<u8>>("signed")?))

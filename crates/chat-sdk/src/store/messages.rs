@@ -3,6 +3,8 @@
 //! Order is by sequence; what the relay has not accepted yet comes last, in the order it was
 //! written.
 
+use std::ops::RangeInclusive;
+
 use chat_core::codec::Digest;
 use chat_core::envelope::{Expiry, ExpiryMode, Suite};
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
@@ -276,11 +278,15 @@ pub fn see(
     Ok(())
 }
 
+/// Every place of a conversation.
+pub const EVERYWHERE: RangeInclusive<Sequence> = 0..=Sequence::MAX;
+
 /// Raises our messages of a conversation to what the receipts say; gives those that got further.
 ///
 /// A message is delivered, or seen, when every other account that was a member when it was sealed,
 /// and still is, has said so on some device. Accounts that were deleted say nothing any more, and
-/// nobody waits for them. Timers that wait for that begin at `at`.
+/// nobody waits for them. Timers that wait for that begin at `at`. Only the messages at `places` are
+/// looked at: those about which there is news.
 ///
 /// # Errors
 ///
@@ -288,17 +294,19 @@ pub fn see(
 pub fn raise(
     tx: &Transaction<'_>,
     conversation: ConversationId,
+    places: RangeInclusive<Sequence>,
     ours: AccountId,
     at: Timestamp,
 ) -> Result<Vec<(MessageId, Status)>> {
-    let mut raised = raise_to(tx, conversation, ours, at, Status::Seen)?;
-    raised.extend(raise_to(tx, conversation, ours, at, Status::Delivered)?);
+    let mut raised = raise_to(tx, conversation, &places, ours, at, Status::Seen)?;
+    raised.extend(raise_to(tx, conversation, &places, ours, at, Status::Delivered)?);
     Ok(raised)
 }
 
 fn raise_to(
     tx: &Transaction<'_>,
     conversation: ConversationId,
+    places: &RangeInclusive<Sequence>,
     ours: AccountId,
     at: Timestamp,
     status: Status,
@@ -309,18 +317,22 @@ fn raise_to(
         "UPDATE messages SET status = ?3,
             deadline = CASE WHEN ?3 = 4 AND expiry_mode = ?6 AND deadline IS NULL
                             THEN ?4 + expiry_ms ELSE deadline END
-         WHERE conversation = ?1 AND outgoing = 1 AND sequence IS NOT NULL AND status < ?3
+         WHERE conversation = ?1 AND outgoing = 1 AND sequence BETWEEN ?7 AND ?8 AND status < ?3
             AND status >= 2
             AND EXISTS (
                 SELECT 1 FROM members
                 WHERE members.conversation = ?1 AND account <> ?2 AND until IS NULL
                     AND since <= ifnull(messages.named_index, 0)
-                    AND account NOT IN (SELECT account FROM peers WHERE deleted_at IS NOT NULL))
+                    AND NOT EXISTS (
+                        SELECT 1 FROM peers
+                        WHERE peers.account = members.account AND deleted_at IS NOT NULL))
             AND NOT EXISTS (
                 SELECT 1 FROM members
                 WHERE members.conversation = ?1 AND account <> ?2 AND until IS NULL
                     AND since <= ifnull(messages.named_index, 0)
-                    AND account NOT IN (SELECT account FROM peers WHERE deleted_at IS NOT NULL)
+                    AND NOT EXISTS (
+                        SELECT 1 FROM peers
+                        WHERE peers.account = members.account AND deleted_at IS NOT NULL)
                     AND NOT EXISTS (
                         SELECT 1 FROM receipts
                         WHERE receipts.conversation = ?1 AND receipts.account = members.account
@@ -335,6 +347,8 @@ fn raise_to(
             millis(at),
             least_kind,
             mode_number(ExpiryMode::AfterSeen),
+            number(*places.start()),
+            number(*places.end()),
         ],
         |row| Ok((blob(row, "id")?, status)),
     )?;

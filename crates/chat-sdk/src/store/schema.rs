@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/2_remedies.sql"),
     include_str!("migrations/3_asking.sql"),
     include_str!("migrations/4_searching.sql"),
+    include_str!("migrations/5_finding.sql"),
 ];
 
 /// Brings the file to [`VERSION`].

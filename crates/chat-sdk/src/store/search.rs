@@ -44,45 +44,65 @@ pub fn find(
     limit: u32,
     now: Timestamp,
 ) -> Result<Vec<MessageRow>> {
-    let Some(query) = query(words) else { return Ok(Vec::new()) };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let Some(query) = query(words).filter(|_| limit > 0) else { return Ok(Vec::new()) };
     let mut hits = tx.prepare_cached(HITS)?;
     let mut shown = tx.prepare_cached(SHOWN)?;
     let conversation = conversation.as_ref().map(ConversationId::as_bytes);
     let mut hits = hits.query(params![query, conversation])?;
     let mut found: Vec<Found> = Vec::new();
+    let mut end = i64::MIN;
     while let Some(hit) = hits.next()? {
-        let (place, sent_at): (i64, i64) = (hit.get("place")?, hit.get("sent_at")?);
-        // What changes a message is sent after it, so nothing newer comes any more.
-        if found.len() >= limit && found.last().is_none_or(|last| last.place.0 >= sent_at) {
+        let place: i64 = hit.get("place")?;
+        if place < end {
             break;
         }
         let read = |row: &Row<'_>| {
-            Ok(Found { place: (row.get("sent_at")?, row.get("place")?), row: read(row)? })
+            Ok(Found { at: (row.get("sent_at")?, row.get("place")?), row: read(row)? })
         };
         let Some(next) = shown.query_row(params![place, millis(now)], read).optional()? else {
             continue;
         };
-        let at = found.partition_point(|before| before.place > next.place);
-        found.insert(at, next);
-        found.truncate(limit);
+        let before = found.partition_point(|before| before.at > next.at);
+        found.insert(before, next);
+        if let Some(oldest) = found.get(limit.saturating_sub(1))
+            && (end == i64::MIN || found.len() > limit.saturating_mul(2))
+        {
+            end = newer_begin_at(tx, oldest.at.0)?;
+            found.truncate(limit);
+        }
     }
+    found.truncate(limit);
     Ok(found.into_iter().map(|found| found.row).collect())
 }
 
-/// A message that was found, and where it stands in time.
+/// A message that was found, when it was sent, and its place.
 struct Found {
-    place: (i64, i64),
+    at: (i64, i64),
     row: MessageRow,
 }
 
-/// Where words occur, the newest first. A frequent word occurs in most messages, so this is an index
-/// alone: none of them is read.
+/// Where words occur, by place from the last, as the index of the words gives them.
+///
+/// A frequent word occurs in most messages, and to put all of them in order takes time that grows
+/// with them. Places are nearly in the order of time: what came last was mostly sent last.
 const HITS: &str = "
-    SELECT hit.place, hit.sent_at FROM search
-    JOIN messages hit INDEXED BY messages_in_time ON hit.place = search.rowid
-    WHERE search MATCH ?1 AND (?2 IS NULL OR hit.conversation = ?2)
-    ORDER BY hit.sent_at DESC, hit.place DESC";
+    SELECT search.rowid AS place FROM search
+    WHERE search MATCH ?1 AND (?2 IS NULL OR EXISTS (
+        SELECT 1 FROM messages hit INDEXED BY messages_by_conversation
+        WHERE hit.conversation = ?2 AND hit.place = search.rowid))
+    ORDER BY search.rowid DESC";
+
+/// The first place of a message that was sent at `sent_at` or later. What changes a message is sent
+/// after it, so before this place nothing is about a newer one.
+fn newer_begin_at(tx: &Transaction<'_>, sent_at: i64) -> Result<i64> {
+    let first = tx
+        .prepare_cached(
+            "SELECT min(place) FROM messages INDEXED BY messages_by_time WHERE sent_at >= ?1",
+        )?
+        .query_row([sent_at], |row| row.get(0))?;
+    Ok(first)
+}
 
 /// The message that shows a hit: itself, or the one that it edits, if that is its last edit.
 const SHOWN: &str = "

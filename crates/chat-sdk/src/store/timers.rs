@@ -24,12 +24,7 @@ use crate::error::Result;
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn wind(tx: &Transaction<'_>, now: Timestamp, steady: Steady) -> Result<()> {
-    tx.prepare_cached(
-        "INSERT INTO timers (message, boot, started_ms, left_ms)
-         SELECT id, ?2, ?3, deadline - ?1 FROM messages
-         WHERE deadline IS NOT NULL AND id NOT IN (SELECT message FROM timers)",
-    )?
-    .execute(params![millis(now), steady.boot, steady.millis()])?;
+    begin(tx, now, steady)?;
     tx.prepare_cached(
         "UPDATE timers SET boot = ?2, started_ms = ?3, left_ms = min(
             left_ms - CASE WHEN boot = ?2 THEN max(0, ?3 - started_ms) ELSE 0 END,
@@ -39,19 +34,48 @@ pub fn wind(tx: &Transaction<'_>, now: Timestamp, steady: Steady) -> Result<()> 
     Ok(())
 }
 
-/// Tells whether a timer runs that was never wound.
+/// Winds the timers that were never wound; all, if they are of another boot.
 ///
 /// # Errors
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn are_unwound(tx: &Transaction<'_>) -> Result<bool> {
-    let unwound = tx
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM messages
-             WHERE deadline IS NOT NULL AND id NOT IN (SELECT message FROM timers))",
-        )?
+pub fn settle(tx: &Transaction<'_>, now: Timestamp, steady: Steady) -> Result<()> {
+    if are_of_another_boot(tx, steady)? { wind(tx, now, steady) } else { begin(tx, now, steady) }
+}
+
+/// Winds the timers that were never wound, and leaves the others as they are.
+fn begin(tx: &Transaction<'_>, now: Timestamp, steady: Steady) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO timers (message, boot, started_ms, left_ms)
+         SELECT message, ?2, ?3, deadline - ?1
+         FROM unwound CROSS JOIN messages ON id = message WHERE deadline IS NOT NULL",
+    )?
+    .execute(params![millis(now), steady.boot, steady.millis()])?;
+    tx.prepare_cached("DELETE FROM unwound")?.execute([])?;
+    Ok(())
+}
+
+/// Tells whether there is something to settle: a timer that was never wound, or one of another boot.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
+pub fn are_unsettled(tx: &Transaction<'_>, steady: Steady) -> Result<bool> {
+    let is_unwound: bool = tx
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM unwound)")?
         .query_row([], |row| row.get(0))?;
-    Ok(unwound)
+    Ok(is_unwound || are_of_another_boot(tx, steady)?)
+}
+
+fn are_of_another_boot(tx: &Transaction<'_>, steady: Steady) -> Result<bool> {
+    // Each half finds its first row by the index; `<>` would read them all.
+    let are = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM timers WHERE boot < ?1)
+                 OR EXISTS (SELECT 1 FROM timers WHERE boot > ?1)",
+        )?
+        .query_row([steady.boot], |row| row.get(0))?;
+    Ok(are)
 }
 
 /// How long until the next timer ends, by whichever clock that is; zero if one has.
@@ -67,9 +91,12 @@ pub fn next(
     let left: Option<i64> = tx
         .prepare_cached(
             "SELECT min(
-                ifnull((SELECT min(deadline) - ?1 FROM messages), 9223372036854775807),
-                ifnull((SELECT min(left_ms - CASE WHEN boot = ?2 THEN max(0, ?3 - started_ms)
-                    ELSE 0 END) FROM timers), 9223372036854775807))",
+                ifnull((SELECT min(deadline) - ?1 FROM messages WHERE deadline IS NOT NULL),
+                    9223372036854775807),
+                ifnull((SELECT started_ms + left_ms - ?3 FROM timers WHERE boot = ?2
+                    ORDER BY started_ms + left_ms LIMIT 1), 9223372036854775807),
+                ifnull((SELECT min(left_ms) FROM timers WHERE boot < ?2 OR boot > ?2),
+                    9223372036854775807))",
         )?
         .query_row(params![millis(now), steady.boot, steady.millis()], |row| row.get(0))?;
     let left = left.filter(|left| *left < i64::MAX);

@@ -110,7 +110,7 @@ pub fn load(tx: &Transaction<'_>, message: MessageId) -> Result<Option<UploadRow
 /// [`Kind::StoreFailed`].
 pub fn all(tx: &Transaction<'_>) -> Result<Vec<UploadRow>> {
     let mut statement = tx.prepare_cached(
-        "SELECT uploads.* FROM uploads JOIN messages ON messages.id = uploads.message
+        "SELECT uploads.* FROM uploads CROSS JOIN messages ON messages.id = uploads.message
          ORDER BY messages.place",
     )?;
     let rows = statement.query_map([], read)?;

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
 use relay_server::operator::rules;
-use relay_server::retention::{Hold, Rules};
+use relay_server::retention::WrittenRules;
 
-use super::{DAY, Outcome, Place, print};
+use super::{Outcome, Place, print};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
@@ -38,14 +38,12 @@ pub(crate) struct NewRules {
 }
 
 impl NewRules {
-    fn rules(&self) -> Rules {
-        let bytes = |mebibytes: NonZeroU32| u64::from(mebibytes.get()) << 20;
-        let days = |days: NonZeroU32| DAY.saturating_mul(days.get());
-        Rules {
-            keep: self.keep_days.map(days),
-            hold: if self.until_delivered { Hold::UntilDelivered } else { Hold::Kept },
-            account_bytes: self.mebibytes_an_account.map(bytes),
-            workspace_bytes: self.mebibytes_a_workspace.map(bytes),
+    fn written(&self) -> WrittenRules {
+        WrittenRules {
+            keep_days: self.keep_days.map(NonZeroU32::get),
+            until_delivered: self.until_delivered,
+            mebibytes_an_account: self.mebibytes_an_account.map(NonZeroU32::get),
+            mebibytes_a_workspace: self.mebibytes_a_workspace.map(NonZeroU32::get),
         }
     }
 }
@@ -53,12 +51,11 @@ impl NewRules {
 pub(super) async fn run(what: RulesCommand) -> Outcome {
     let (place, new) = match what {
         RulesCommand::Show(place) => (place, None),
-        RulesCommand::Set(new) => (new.place.clone(), Some(new.rules())),
+        RulesCommand::Set(new) => (new.place.clone(), Some(new.written())),
     };
-    let relay = place.flags.clone().check()?.retention;
-    let (storage, workspace) = place.open().await?;
+    let (config, storage, workspace) = place.open_configured().await?;
     if let Some(new) = new {
-        rules::set(&*storage, workspace, new).await?;
+        rules::set(&*storage, workspace, new.into()).await?;
     }
-    print(&rules::show(&*storage, workspace, relay).await?)
+    print(&rules::show(&*storage, workspace, config.retention).await?)
 }

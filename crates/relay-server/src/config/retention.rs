@@ -3,23 +3,19 @@
 use std::fmt;
 use std::path::Path;
 
-use super::A_DAY;
 use super::settings::Settings;
-use crate::retention::{Hold, Rules};
-
-/// What quotas are given in.
-const A_MEBIBYTE: u64 = 1024 * 1024;
+use crate::retention::{Rules, WrittenRules};
 
 /// Takes the settings of `[retention]`.
 pub(super) fn take(settings: &mut Settings) -> Rules {
-    let mebibytes = |text: &str| count(text).map(|count| u64::from(count) * A_MEBIBYTE);
-    let until_delivered = settings.take("retention.until_delivered", yes_or_no).unwrap_or(false);
-    Rules {
-        keep: settings.take("retention.keep_days", count).map(|days| A_DAY * days),
-        hold: if until_delivered { Hold::UntilDelivered } else { Hold::Kept },
-        account_bytes: settings.take("retention.mebibytes_an_account", mebibytes),
-        workspace_bytes: settings.take("retention.mebibytes_a_workspace", mebibytes),
-    }
+    let until_delivered = settings.take("retention.until_delivered", yes_or_no);
+    let written = WrittenRules {
+        keep_days: settings.take("retention.keep_days", count),
+        until_delivered: until_delivered.unwrap_or(false),
+        mebibytes_an_account: settings.take("retention.mebibytes_an_account", count),
+        mebibytes_a_workspace: settings.take("retention.mebibytes_a_workspace", count),
+    };
+    written.into()
 }
 
 /// Writes them as they stand in a file; nothing where nothing was set.
@@ -32,18 +28,19 @@ pub(super) fn write(
         return Ok(());
     }
     writeln!(f, "\n[retention]")?;
-    if let Some(keep) = rules.keep {
-        writeln!(f, "keep_days = {}", keep.as_secs() / A_DAY.as_secs())?;
+    let written = WrittenRules::from(rules);
+    if let Some(days) = written.keep_days {
+        writeln!(f, "keep_days = {days}")?;
     }
-    if rules.hold == Hold::UntilDelivered {
+    if written.until_delivered {
         writeln!(f, "until_delivered = true")?;
     }
-    for (name, bytes) in [
-        ("mebibytes_an_account", rules.account_bytes),
-        ("mebibytes_a_workspace", rules.workspace_bytes),
+    for (name, mebibytes) in [
+        ("mebibytes_an_account", written.mebibytes_an_account),
+        ("mebibytes_a_workspace", written.mebibytes_a_workspace),
     ] {
-        if let Some(bytes) = bytes {
-            writeln!(f, "{name} = {}", bytes / A_MEBIBYTE)?;
+        if let Some(mebibytes) = mebibytes {
+            writeln!(f, "{name} = {mebibytes}")?;
         }
     }
     match archive {

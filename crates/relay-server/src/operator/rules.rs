@@ -6,41 +6,16 @@ use serde::Serialize;
 use super::OperatorError;
 use super::workspaces::note;
 use crate::audit::{AuditEvent, Note};
-use crate::retention::{Hold, Rules};
+use crate::retention::{Rules, WrittenRules};
 use crate::storage::Storage;
 
 /// What a workspace has asked for, and what comes of it.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct WorkspaceRules {
     /// The workspace's own rules.
-    pub own: RulesReport,
+    pub own: WrittenRules,
     /// These and the relay's, of each the stricter one.
-    pub in_force: RulesReport,
-}
-
-/// Rules in the units that they are set in; what is absent is not limited.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct RulesReport {
-    /// Days after which a message is gone.
-    pub keep_days: Option<u64>,
-    /// Whether a message is gone as soon as every device has it.
-    pub until_delivered: bool,
-    /// Mebibytes that an account may have stored.
-    pub mebibytes_an_account: Option<u64>,
-    /// Mebibytes that the workspace may have stored.
-    pub mebibytes_a_workspace: Option<u64>,
-}
-
-impl From<Rules> for RulesReport {
-    fn from(rules: Rules) -> Self {
-        let mebibytes = |bytes: u64| bytes >> 20;
-        Self {
-            keep_days: rules.keep.map(|keep| keep.as_secs() / (24 * 3600)),
-            until_delivered: rules.hold == Hold::UntilDelivered,
-            mebibytes_an_account: rules.account_bytes.map(mebibytes),
-            mebibytes_a_workspace: rules.workspace_bytes.map(mebibytes),
-        }
-    }
+    pub in_force: WrittenRules,
 }
 
 /// The rules of a workspace beside the relay's, which the configuration sets.

@@ -2,7 +2,7 @@
 //! SQLite in this process, encrypted stores in files.
 //!
 //! Relay, sender and receiver share the machine, and here the process; latencies are whole, rates
-//! are of all three together. Run with `cargo bench -p chat-tests --bench sdk -- --stored 100000`.
+//! are of all three together. Run with `cargo xtask bench sdk`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 use std::path::Path;
@@ -29,9 +29,6 @@ struct Cli {
     /// Messages in the store that is searched and opened.
     #[arg(long, default_value_t = 100_000)]
     stored: u32,
-    /// What cargo adds.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 #[tokio::main]
