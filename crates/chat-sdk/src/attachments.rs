@@ -38,6 +38,9 @@
 //! [`Client::uploads`]: crate::Client::uploads
 
 mod download;
+// A browser hands out files itself, and they are read through `AsyncRead`.
+#[cfg(not(target_arch = "wasm32"))]
+mod file;
 mod sending;
 mod thumbnail;
 mod upload;

@@ -17,7 +17,7 @@ use crate::linking;
 use crate::password::PasswordHardening;
 use crate::random::Randomness;
 use crate::store::{Place, Store, StoreKey};
-use crate::transport::{Authority, Network, Origin, Transport};
+use crate::transport::{Network, Origin, Transport, Trusted};
 
 /// What a client is made of; see [`Client::builder`].
 ///
@@ -41,7 +41,7 @@ pub struct ClientBuilder {
     hardening: PasswordHardening,
     randomness: Option<Randomness>,
     transport: Option<Arc<dyn Transport>>,
-    authorities: Vec<Authority>,
+    trusted: Trusted,
     sessions_a_message_max: usize,
     invitation: Option<InvitationToken>,
 }
@@ -74,7 +74,7 @@ impl ClientBuilder {
             hardening: PasswordHardening::default(),
             randomness: None,
             transport: None,
-            authorities: Vec::new(),
+            trusted: Trusted::default(),
             sessions_a_message_max: SESSIONS_A_MESSAGE_MAX,
             invitation: None,
         }
@@ -120,8 +120,9 @@ impl ClientBuilder {
     ///
     /// On Android, authorities are named in the app's network security configuration instead.
     #[must_use]
-    pub fn authority(mut self, authority: Authority) -> Self {
-        self.authorities.push(authority);
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn authority(mut self, authority: crate::transport::Authority) -> Self {
+        self.trusted.push(authority);
         self
     }
 
@@ -210,7 +211,7 @@ impl ClientBuilder {
         })?;
         let transport = match self.transport {
             Some(transport) => transport,
-            None => Arc::new(Network::trusting(Origin::parse(&self.relay)?, &self.authorities)?),
+            None => Arc::new(Network::trusting(Origin::parse(&self.relay)?, &self.trusted)?),
         };
         let randomness = match self.randomness {
             Some(randomness) => randomness,

@@ -27,6 +27,7 @@ use crate::membership::Beginning;
 use crate::message::{Contact, Message};
 use crate::store::conversations::ConversationRow;
 use crate::store::{conversations, outbox, settings};
+use crate::tasks::spawn;
 use crate::verification::{self, Trust};
 use crate::{account, credentials, expiry, membership};
 
@@ -52,7 +53,7 @@ impl Client {
         let hub = Arc::new(Hub::new(context));
         expiry::sweep(&hub).await?;
         let (orders, queue) = mpsc::channel(ORDERS_MAX);
-        tokio::spawn(Engine::new(Arc::clone(&hub), queue).run());
+        spawn(Engine::new(Arc::clone(&hub), queue).run());
         Ok(Self { hub, orders })
     }
 

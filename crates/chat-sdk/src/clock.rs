@@ -10,12 +10,14 @@ mod steady;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chat_core::time::Timestamp;
 use tokio::sync::watch;
+use web_time::{SystemTime, UNIX_EPOCH};
 
 pub use self::steady::Steady;
+use crate::tasks::sleep;
 
 /// A wait that ends by itself.
 pub type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -50,7 +52,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Ends after `duration` of real time.
     fn pause(&self, duration: Duration) -> Wait {
-        Box::pin(tokio::time::sleep(duration))
+        Box::pin(sleep(duration))
     }
 }
 
@@ -74,7 +76,7 @@ impl Clock for SystemClock {
                 if left.is_zero() {
                     return;
                 }
-                tokio::time::sleep(left.min(LOOK_AGAIN_AFTER)).await;
+                sleep(left.min(LOOK_AGAIN_AFTER)).await;
             }
         })
     }

@@ -16,10 +16,10 @@ use std::time::Duration;
 use chat_core::frame::{ClientFrame, RelayFrame};
 use rand::RngExt as _;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::error::{Error, Kind};
 use crate::random::Rng;
+use crate::tasks::{Task, spawn};
 use crate::transport::Link;
 
 /// Most frames that wait to be written.
@@ -61,7 +61,7 @@ pub(crate) enum Report {
 #[derive(Debug)]
 pub(crate) struct Wire {
     outbound: mpsc::Sender<ClientFrame>,
-    reader: JoinHandle<()>,
+    reader: Task,
 }
 
 impl Wire {
@@ -69,8 +69,8 @@ impl Wire {
     pub(crate) fn serve(link: Link, number: u64, reports: &mpsc::Sender<(u64, Report)>) -> Self {
         let (outbound, frames) = mpsc::channel(OUTBOUND_MAX);
         let Link { sink, stream } = link;
-        tokio::spawn(write(sink, frames, number, reports.clone()));
-        let reader = tokio::spawn(read(stream, number, reports.clone()));
+        spawn(write(sink, frames, number, reports.clone()));
+        let reader = spawn(read(stream, number, reports.clone()));
         Self { outbound, reader }
     }
 

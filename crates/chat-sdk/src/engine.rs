@@ -26,8 +26,6 @@ use chat_core::frame::ClientFrame;
 use chat_core::id::{AccountId, ConversationId, MessageId};
 use chat_core::receipt::{ReceiptKind, Sequence};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use self::timers::{Timer, Timers};
 use crate::connection::{Backoff, Report, Wire};
@@ -43,6 +41,7 @@ use crate::sealing::Step;
 use crate::settings;
 use crate::store::scheduled as stored;
 use crate::sync::{Inbound, Received, pass_over};
+use crate::tasks::{Crashed, Instant, Jobs};
 use crate::transport::Link;
 
 /// How many reports wait before the link is read no further: the relay's window, twice.
@@ -77,7 +76,7 @@ enum Input {
     Order(Option<Order>),
     Nudged,
     /// A job has panicked; its transaction has left no trace.
-    Crashed(tokio::task::JoinError),
+    Crashed(Crashed),
     Report(u64, Report),
     Done(Done),
     Timer(Timer),
@@ -118,7 +117,7 @@ pub(crate) struct Engine {
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Receiver<(u64, Report)>,
     reporter: mpsc::Sender<(u64, Report)>,
-    jobs: JoinSet<Done>,
+    jobs: Jobs<Done>,
     timers: Timers,
     backoff: Backoff,
 
@@ -158,7 +157,7 @@ impl Engine {
             orders,
             reports,
             reporter,
-            jobs: JoinSet::new(),
+            jobs: Jobs::new(),
             timers: Timers::default(),
             backoff: Backoff::default(),
             phase: Phase::Offline,

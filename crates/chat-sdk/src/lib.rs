@@ -118,6 +118,7 @@ mod settings;
 mod stage;
 pub mod store;
 mod sync;
+mod tasks;
 mod timeline;
 pub mod transport;
 pub mod typing;
@@ -154,6 +155,7 @@ pub use crate::reporting::Transcript;
 pub use crate::scheduled::{SCHEDULED_MAX, Scheduled};
 pub use crate::settings::ConversationSettings;
 pub use crate::store::StoreKey;
-#[cfg(feature = "keychain-over")]
+#[cfg(all(feature = "keychain-over", not(target_arch = "wasm32")))]
 pub use crate::store::keychain::Keychain;
+#[cfg(not(target_arch = "wasm32"))]
 pub use crate::transport::Authority;

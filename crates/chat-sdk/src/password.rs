@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result};
 use crate::random::{Randomness, Rng};
+use crate::tasks;
 
 /// The suite both sides use.
 struct Suite;
@@ -191,7 +192,7 @@ impl LoggingIn {
 
 /// Runs what takes long where nobody else waits for it.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Kind::Internal.because(error))?
+    tasks::aside(work).await.map_err(|error| Kind::Internal.because(error))?
 }
 
 fn no_password(error: ProtocolError) -> Error {

@@ -3,6 +3,8 @@
 //! ```text
 //!  async callers ──closures──▶ channel ──▶ store thread ── SQLCipher connection ── file
 //!        ◀───────── results ─────────────────────┘           WAL, synchronous=FULL
+//!
+//!  in a browser   ──closures──▶ at once, in place ── the same format ── origin private file system
 //! ```
 //!
 //! [`Store::write`] runs a closure in one IMMEDIATE transaction, [`Store::read`] in a deferred one.
@@ -36,7 +38,8 @@
 //! | [`check`], [`wipe`] | all of them: whether they are whole; the end of them |
 //!
 //! Deleted content is overwritten (`secure_delete=ON`), and [`Store::scrub`] empties the WAL.
-//! Absent: a wasm executor; on the web the same closures will run in a worker of their own.
+//! In a browser the SDK runs in a dedicated worker, which is the store's thread as well; one worker at
+//! a time has the files.
 
 pub mod account;
 pub mod annotations;
@@ -52,9 +55,11 @@ pub mod cursors;
 pub mod deletions;
 pub mod disclosures;
 pub mod drafts;
+mod executor;
+mod file;
 pub mod history;
 pub mod key;
-#[cfg(feature = "keychain-over")]
+#[cfg(all(feature = "keychain-over", not(target_arch = "wasm32")))]
 pub mod keychain;
 pub mod messages;
 pub mod outbox;
@@ -68,7 +73,6 @@ pub mod schema;
 pub mod search;
 pub mod sessions;
 pub mod settings;
-mod thread;
 pub mod timeline;
 pub mod timers;
 pub mod tombstones;
@@ -84,14 +88,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::changes::Changes;
 pub use self::columns::{blob, millis, timestamp};
+use self::executor::Executor;
 pub use self::key::StoreKey;
-use self::thread::StoreThread;
 use crate::error::{Error, Kind, Result};
 
 /// A handle to the store; clones share it.
 #[derive(Clone)]
 pub struct Store {
-    thread: StoreThread,
+    executor: Executor,
     changes: Changes,
     path: Option<Arc<Path>>,
 }
@@ -101,7 +105,8 @@ pub struct Store {
 pub enum Place {
     /// In a file, made if there is none.
     File {
-        /// The file; SQLite puts a `-wal` and a `-shm` beside it.
+        /// The file; SQLite puts a `-wal` and a `-shm` beside it. In a browser, its name among the
+        /// files of the page's origin.
         path: PathBuf,
         /// What opens it.
         key: StoreKey,
@@ -136,7 +141,8 @@ impl Store {
         let changes = Changes::default();
         let noting = changes.clone();
         let path = place.path().map(Arc::from);
-        let thread = StoreThread::start(move || {
+        let claim = file::claim(path.as_deref()).await?;
+        let executor = Executor::start(claim, move || {
             let mut connection = match &place {
                 Place::File { path, key } => connection::open_file(path, key)?,
                 Place::Memory => connection::open_memory()?,
@@ -147,7 +153,7 @@ impl Store {
             schema::migrate(&mut connection)?;
             Ok(connection)
         });
-        Ok(Self { thread: thread.await?, changes, path })
+        Ok(Self { executor: executor.await?, changes, path })
     }
 
     /// A store in memory, for tests and for people who leave nothing behind.
@@ -185,7 +191,7 @@ impl Store {
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let changes = self.changes.clone();
-        self.thread
+        self.executor
             .run(move |connection| {
                 let tx = connection.transaction()?;
                 let value = work(&tx)?;
@@ -209,7 +215,7 @@ impl Store {
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let changes = self.changes.clone();
-        self.thread
+        self.executor
             .run(move |connection| {
                 changes.forget();
                 let tx = connection.transaction_with_behavior(behavior)?;
@@ -227,12 +233,12 @@ impl Store {
     ///
     /// [`Kind::StoreBusy`] while another process reads an older state: try again.
     pub async fn scrub(&self) -> Result<()> {
-        self.thread.run(|connection| scrub(connection)).await
+        self.executor.run(|connection| scrub(connection)).await
     }
 
     /// Finishes what was begun, closes the file and ends the store for all handles.
     pub async fn close(&self) {
-        self.thread.close().await;
+        self.executor.close().await;
         self.changes.end();
     }
 }

@@ -5,14 +5,20 @@
 //!  engine     ───────────▶ Transport::connect ──▶ WebSocket  ──▶ Link { sink, stream }
 //! ```
 //!
-//! [`Network`] is the native implementation (reqwest and tungstenite), both by the same TLS; whose
-//! certificates it trusts is in [`Authority`]. Everything that arrives has
+//! [`Network`] is the implementation: natively reqwest and tungstenite, both by the same TLS, and whose
+//! certificates it trusts is in `Authority`; in a browser `fetch` and the browser's own WebSocket,
+//! whose trust is the browser's. Everything that arrives has
 //! a limit before it has an allocation, and every wait has an end. Absent: retries, tokens and
 //! what requests mean; see [`crate::api`] and [`crate::relay`].
 
+#[cfg(not(target_arch = "wasm32"))]
 mod authority;
+#[cfg(target_arch = "wasm32")]
+mod browser;
+#[cfg(not(target_arch = "wasm32"))]
 mod http;
 mod origin;
+#[cfg(not(target_arch = "wasm32"))]
 mod websocket;
 
 use std::fmt;
@@ -23,8 +29,16 @@ use bytes::Bytes;
 use chat_core::frame::{ClientFrame, RelayFrame};
 use zeroize::Zeroizing;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub use self::authority::Authority;
+#[cfg(target_arch = "wasm32")]
+pub use self::browser::Network;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use self::browser::Trusted;
+#[cfg(not(target_arch = "wasm32"))]
 pub use self::http::Network;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use self::http::Trusted;
 pub use self::origin::Origin;
 use crate::error::Result;
 
@@ -60,6 +74,16 @@ pub enum Method {
     },
     /// Takes away.
     Delete,
+}
+
+impl Method {
+    /// What a body consists of.
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::PutOctets => "application/octet-stream",
+            _ => "application/json",
+        }
+    }
 }
 
 /// A request to the relay's REST interface.
@@ -150,5 +174,5 @@ pub trait FrameStream: fmt::Debug + Send {
     async fn next(&mut self) -> Result<Option<RelayFrame>>;
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;

@@ -14,11 +14,11 @@ use std::time::Duration;
 use chat_core::frame::{ClientFrame, Typing};
 use chat_core::id::ConversationId;
 use rusqlite::Transaction;
-use tokio::time::Instant;
 
 use crate::blocking;
 use crate::conversation::Conversation;
 use crate::error::Result;
+use crate::tasks::Instant;
 
 /// How often somebody is said to type who goes on typing.
 pub const SAID_EVERY: Duration = Duration::from_secs(3);

@@ -16,6 +16,7 @@ use crate::error::{Kind, Result};
 use crate::message::Draft;
 use crate::outbox;
 use crate::store::uploads::{self, UploadRow};
+use crate::tasks;
 
 impl Conversation {
     /// Sends what `source` holds; ends when all of it is up and the message is in the outbox.
@@ -33,21 +34,6 @@ impl Conversation {
         let upload = self.attach(new, source).await?;
         upload.run(source).await?;
         Ok(upload.message())
-    }
-
-    /// Sends a file of this device; as [`Self::send_attachment`].
-    ///
-    /// # Errors
-    ///
-    /// [`Kind::SourceFailed`] if it cannot be read, and as [`Self::send_attachment`].
-    pub async fn send_file(
-        &self,
-        path: impl AsRef<std::path::Path> + Send,
-        new: NewAttachment,
-    ) -> Result<MessageId> {
-        let opened = tokio::fs::File::open(path.as_ref()).await;
-        let mut file = opened.map_err(|error| Kind::SourceFailed.because(error))?;
-        self.send_attachment(new, &mut file).await
     }
 
     /// Puts a message with a file into the conversation, to be sent once the file is up: call
@@ -127,7 +113,7 @@ async fn look(
     source.seek(SeekFrom::Start(0)).await.map_err(unread)?;
     let mut file = Vec::new();
     source.take(thumbnail::IMAGE_BYTES_MAX).read_to_end(&mut file).await.map_err(unread)?;
-    let made = tokio::task::spawn_blocking(move || thumbnail::of(&file)).await;
+    let made = tasks::aside(move || thumbnail::of(&file)).await;
     // A decoder that panics has found no image.
     Ok(made.unwrap_or_default())
 }

@@ -15,6 +15,7 @@ use crate::prekeys::{self, Occasion};
 use crate::resume;
 use crate::store::receipts;
 use crate::sync::{self, Inbound, Received};
+use crate::tasks::Instant;
 
 /// Most frames of one batch: a window of deliveries and what comes with it.
 const BATCH_MAX: usize = 64;
@@ -23,7 +24,7 @@ impl Engine {
     pub(super) fn on_report(&mut self, report: Report) -> Result<()> {
         match report {
             Report::Frame(frame) => {
-                self.heard_at = tokio::time::Instant::now();
+                self.heard_at = Instant::now();
                 self.on_frame(frame)
             }
             Report::Lost(error) => Err(error.unwrap_or_else(|| Kind::Offline.into())),

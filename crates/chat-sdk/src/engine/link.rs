@@ -6,12 +6,12 @@ use std::time::Duration;
 use chat_core::frame::ClientFrame;
 use chat_core::limits::{DEAD_AFTER, HEARTBEAT_EVERY};
 use chat_core::reject::RejectCode;
-use tokio::time::Instant;
 
 use super::{Done, Engine, Phase};
 use crate::connection::Wire;
 use crate::error::{Error, Kind, Result};
 use crate::event::{ConnectionState, Event};
+use crate::tasks::Instant;
 use crate::transport::Link;
 
 /// How long a client stays away after another process of the same device took its place.

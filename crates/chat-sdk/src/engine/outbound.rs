@@ -11,13 +11,13 @@ use chat_core::receipt::Sequence;
 use chat_core::reject::Reject;
 use chat_core::time::Timestamp;
 use rusqlite::Transaction;
-use tokio::time::Instant;
 
 use super::{Done, Engine, InFlight, Phase};
 use crate::error::Result;
 use crate::sealing::Step;
 use crate::sending;
 use crate::store::{deletions, outbox, receipts, uploads};
+use crate::tasks::Instant;
 use crate::{deleting, presence};
 
 /// Most conversations whose messages are prepared or on their way at once.

@@ -100,7 +100,7 @@ impl Store {
             }
             Ok(report)
         };
-        self.thread.run(look_through).await
+        self.executor.run(look_through).await
     }
 }
 

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 
 use super::key::StoreKey;
-use super::search;
-use crate::error::{Kind, Result};
+use super::{file, search};
+use crate::error::Result;
 
 /// How long a transaction waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,14 +28,8 @@ const SETTINGS: &str = "
 ";
 
 pub(super) fn open_file(path: &Path, key: &StoreKey) -> Result<Connection> {
-    make_private(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = file::open(path, key)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Refusals are returned; SQLCipher would also print them.
-    connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
-    connection.execute_batch(&key.pragma())?;
-    connection.execute_batch("PRAGMA cipher_memory_security = ON")?;
     // The first read shows whether the key fits.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     settled(connection)
@@ -58,13 +52,4 @@ fn settled(connection: Connection) -> Result<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     search::add_function(&connection)?;
     Ok(connection)
-}
-
-/// Makes the file, readable by its owner only, before SQLite would make it readable by others.
-fn make_private(path: &Path) -> Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|error| Kind::StoreFailed.because(error))
 }

@@ -6,21 +6,18 @@
 //!
 //! What is in the files is encrypted, so what a file system or a flash disk keeps of an older state
 //! opens with the store's key only: whoever wipes a store throws away its key too. May be repeated,
-//! and may begin where it was interrupted.
+//! and may begin where it was interrupted. In a browser nobody can say what is written where: there
+//! the files are deleted as they are.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, remove_file};
-use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::Store;
 use super::key::TURNS;
-use crate::error::{Kind, Result};
+use super::{Store, file};
+use crate::error::Result;
 
 /// What SQLite puts beside a store, and who takes turns to draw its key.
 const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", TURNS];
-/// How much is overwritten at once.
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Overwrites and deletes a store that nobody has open, whether its key is known or not. Where there
 /// is none, nothing is done.
@@ -29,10 +26,18 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 ///
 /// [`Kind::StoreFailed`] if a file can be neither written nor deleted: call it again.
 pub async fn wipe(path: impl Into<PathBuf>) -> Result<()> {
-    let path = path.into();
-    let wiped = tokio::task::spawn_blocking(move || wipe_files(&path)).await;
-    let wiped = wiped.map_err(|error| Kind::Internal.because(error))?;
-    wiped.map_err(|error| Kind::StoreFailed.because(error))
+    file::remove(files_of(&path.into())).await
+}
+
+/// The files of a store, in the order in which they go.
+fn files_of(path: &Path) -> Vec<PathBuf> {
+    // What holds the newest content goes first, and the store, by which the rest is found, last.
+    let beside = BESIDE.iter().map(|suffix| {
+        let mut beside = OsString::from(path);
+        beside.push(suffix);
+        PathBuf::from(beside)
+    });
+    beside.chain([path.to_owned()]).collect()
 }
 
 impl Store {
@@ -54,39 +59,10 @@ impl Store {
     }
 }
 
-fn wipe_files(path: &Path) -> io::Result<()> {
-    // What holds the newest content goes first, and the store, by which the rest is found, last.
-    for suffix in BESIDE {
-        let mut beside = OsString::from(path);
-        beside.push(suffix);
-        wipe_file(Path::new(&beside))?;
-    }
-    wipe_file(path)
-}
-
-fn wipe_file(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().write(true).open(path) {
-        Ok(file) => overwrite(file)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    }
-    remove_file(path)
-}
-
-fn overwrite(mut file: File) -> io::Result<()> {
-    let mut left = file.metadata()?.len();
-    while left > 0 {
-        let now = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
-        // INVARIANT: not more than there are.
-        file.write_all(ZEROS.get(..now).unwrap_or_default())?;
-        left = left.saturating_sub(u64::try_from(now).unwrap_or(u64::MAX));
-    }
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use crate::stage::{NOW, Person, file, group};
     use crate::store::{Place, drafts};
 

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::error::{Error, Kind, Result};
 
+/// Who is trusted besides the system's authorities.
+pub(crate) type Trusted = Vec<Authority>;
+
 /// The network.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -78,11 +81,7 @@ impl Transport for Network {
             builder = builder.bearer_auth(token.as_str());
         }
         if let Some(body) = request.body {
-            let kind = match request.method {
-                Method::PutOctets => "application/octet-stream",
-                _ => "application/json",
-            };
-            builder = builder.header("content-type", kind).body(body);
+            builder = builder.header("content-type", request.method.media_type()).body(body);
         }
         let mut response = builder.send().await.map_err(unreachable_relay)?;
         let status = response.status().as_u16();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use url::Url;
+
 use crate::error::{Kind, Result};
 
 /// A relay's origin, such as `https://relay.example`: without a path, without a final slash.
@@ -15,7 +17,7 @@ impl Origin {
     ///
     /// [`Kind::AddressInvalid`].
     pub fn parse(url: &str) -> Result<Self> {
-        let url = reqwest::Url::parse(url).map_err(|error| Kind::AddressInvalid.because(error))?;
+        let url = Url::parse(url).map_err(|error| Kind::AddressInvalid.because(error))?;
         let is_bare = url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()
@@ -36,7 +38,7 @@ impl Origin {
     /// Tells whether nobody on the way can listen: by TLS, or because there is no way.
     #[must_use]
     pub fn is_private(&self) -> bool {
-        let Ok(url) = reqwest::Url::parse(&self.0) else { return false };
+        let Ok(url) = Url::parse(&self.0) else { return false };
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let is_loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
         url.scheme() == "https" || host == "localhost" || is_loopback

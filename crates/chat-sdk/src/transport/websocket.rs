@@ -14,7 +14,6 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, Response, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -26,6 +25,7 @@ use tokio_tungstenite::{
 use super::authority::unreachable_or_not_trusted;
 use super::{AccessToken, CONNECT_WITHIN, FrameSink, FrameStream, Link, Origin, WRITE_WITHIN};
 use crate::error::{Error, Kind, Result};
+use crate::tasks::timeout;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

@@ -143,5 +143,5 @@ async fn changed(
     person: &Person,
     change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
 ) {
-    person.store.thread.run(move |connection| Ok(change(connection)?)).await.unwrap();
+    person.store.executor.run(move |connection| Ok(change(connection)?)).await.unwrap();
 }

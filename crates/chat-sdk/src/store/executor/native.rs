@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Kind, Result};
+use crate::store::file::Claim;
 
 /// Most closures that wait; callers beyond that wait for a place.
 const QUEUE: usize = 256;
@@ -21,13 +22,14 @@ enum Job {
 }
 
 #[derive(Clone)]
-pub(super) struct StoreThread {
+pub(in crate::store) struct Executor {
     jobs: mpsc::Sender<Job>,
 }
 
-impl StoreThread {
+impl Executor {
     /// Opens a connection on a new thread and serves it until [`Self::close`] or the last handle.
-    pub(super) async fn start(
+    pub(in crate::store) async fn start(
+        _: Claim,
         open: impl FnOnce() -> Result<Connection> + Send + 'static,
     ) -> Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
@@ -47,7 +49,7 @@ impl StoreThread {
     }
 
     /// Runs `work` after everything that was asked for before.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(in crate::store) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -61,7 +63,7 @@ impl StoreThread {
     }
 
     /// Ends the thread after everything that was asked for before; later work is refused.
-    pub(super) async fn close(&self) {
+    pub(in crate::store) async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.jobs.send(Job::Close(done)).await.is_ok() {
             let _ = closed.await;
