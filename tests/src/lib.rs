@@ -30,6 +30,8 @@ mod guide {
     mod readme {}
     #[doc = include_str!("../../docs/guide/accounts.md")]
     mod accounts {}
+    #[doc = include_str!("../../docs/guide/browser.md")]
+    mod browser {}
     #[doc = include_str!("../../docs/guide/conversations.md")]
     mod conversations {}
     #[doc = include_str!("../../docs/guide/devices.md")]

@@ -57,7 +57,10 @@
 //! | `workspaces` | the workspace, invitations, channels, log-ins, deletion |
 //! | `membership`, `learning` | logs verified, entries appended; device lists asked for |
 //! | [`access`], [`api`], [`relay`] | the relay's REST interface, with a log-in that renews itself |
-//! | [`clock`], [`random`], [`store`], [`transport`] | the ports: time, randomness, memory, network |
+//! | [`clock`], [`random`], [`store`], [`transport`], `tasks` | the ports: time, randomness, memory, network, what runs beside what |
+//!
+//! In a browser (`wasm32-unknown-unknown`) the same crate runs in a dedicated worker: only the ports have
+//! another half there, see `docs/guide/browser.md`.
 //!
 //! Absent on purpose: user interface, and anything of the relay's; this crate never links it.
 

@@ -10,7 +10,7 @@
 //!  cargo xtask vectors    rewrites the test vectors of the protocol
 //!  cargo xtask api        rewrites the documents of the relay's interfaces
 //!  cargo xtask api-fuzz   tries whether REST keeps what its document promises
-//!  cargo xtask wasm       core and crypto for the browser, and their tests there
+//!  cargo xtask wasm       core, crypto and the SDK for the browser, and their tests there
 //!  cargo xtask fuzz       hostile bytes, a minute a target
 //!  cargo xtask mutants    whether the tests notice when the code lies
 //!  cargo xtask model      checks the symbolic model of the protocol
@@ -91,7 +91,7 @@ enum Verb {
     Api,
     /// Try whether the relay keeps what its OpenAPI document promises
     ApiFuzz(api::FuzzArguments),
-    /// Build core and crypto for the browser and run their tests there, e.g. `wasm -- vectors`
+    /// Build core, crypto and the SDK for the browser and run their tests there, e.g. `wasm -- store`
     Wasm {
         /// Arguments for `cargo test`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -1,15 +1,19 @@
-//! `cargo xtask wasm`: core and crypto as a browser has them, and their tests there under Node.
+//! `cargo xtask wasm`: core, crypto and the SDK as a browser has them, and their tests there.
 //!
 //! ```text
 //!  compiler   rustup's target, added where it is missing
 //!             or, as root on Debian, its packages: a compiler that builds the library itself
-//!  build      chat-core, chat-crypto; nothing in them asks an operating system for randomness
-//!  tests      the same binaries as natively, by wasm-bindgen's runner, with the vectors
-//!  size       of a module with all of the cryptography in it
+//!             clang, for SQLite
+//!  build      chat-core, chat-crypto, alone: they ask no system for randomness; then chat-sdk
+//!  tests      of the first two the same binaries as natively, under Node, with the vectors
+//!             of the SDK its own, under Node and in a headless Chromium, at a real relay
+//!  size       of a module with all of the cryptography in it, and of one with the SDK
 //! ```
 //!
 //! The runner must be of the very version of `wasm-bindgen` that the lock file names. It is taken
 //! from the `PATH`, or built once into the target folder.
+
+mod sdk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,19 +59,25 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut test = compiler.cargo("test");
     test.args(["-p", "chat-core", "-p", "chat-crypto", "--test", "*"])
         .args(arguments)
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", &runner)
         .env("WASM_BINDGEN_USE_NO_MODULE", "0");
     run_command(&mut test)?;
+    sdk::test(&compiler, &runner, arguments)?;
 
-    let mut module = compiler.cargo("build");
-    run_command(module.args(["-p", "browser-tests", "--example", "crypto", "--profile", "web"]))?;
-    tell_size(&compiler.target_folder.join(TARGET).join("web/examples/crypto.wasm"))
+    for (module, what) in [("crypto", "all of the cryptography"), ("sdk", "the SDK")] {
+        let mut build = compiler.cargo("build");
+        build.args(["-p", "browser-tests", "--example", module, "--profile", "web"]);
+        run_command(&mut build)?;
+        let file = format!("web/examples/{module}.wasm");
+        tell_size(what, &compiler.target_folder.join(TARGET).join(file))?;
+    }
+    Ok(())
 }
 
 /// A cargo that can build for the browser.
 struct Compiler {
     program: PathBuf,
-    environment: Vec<(&'static str, &'static str)>,
+    environment: Vec<(&'static str, String)>,
     arguments: &'static [&'static str],
     target_folder: PathBuf,
 }
@@ -83,7 +93,7 @@ impl Compiler {
         if has_target() {
             return Ok(Self {
                 program: cargo([]).get_program().into(),
-                environment: Vec::new(),
+                environment: sdk::c_compiler()?,
                 arguments: &[],
                 target_folder: target_folder(),
             });
@@ -101,14 +111,16 @@ impl Compiler {
         if !is_there && !crate::tools::install_packages(&DEBIAN)? {
             return Err(no_compiler());
         }
+        let mut environment = sdk::c_compiler()?;
+        environment.extend([
+            ("RUSTC", rustc.to_owned()),
+            // Building the library is unstable; it is what this compiler is packaged for.
+            ("RUSTC_BOOTSTRAP", "1".to_owned()),
+            ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker.to_owned()),
+        ]);
         Ok(Self {
             program: program.to_owned(),
-            environment: vec![
-                ("RUSTC", rustc),
-                // Building the library is unstable; it is what this compiler is packaged for.
-                ("RUSTC_BOOTSTRAP", "1"),
-                ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker),
-            ],
+            environment,
             arguments: &["-Zbuild-std=std,panic_abort"],
             // Another compiler would throw away what the usual one built.
             target_folder: target_folder().join("debian"),
@@ -127,7 +139,7 @@ impl Compiler {
             .current_dir(root())
             .args([verb, "--locked", "--target", TARGET])
             .args(self.arguments)
-            .envs(self.environment.iter().copied())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("CARGO_TARGET_DIR", &self.target_folder);
         command
     }
@@ -217,10 +229,10 @@ fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-fn tell_size(module: &Path) -> Result<(), Failure> {
+fn tell_size(of: &str, module: &Path) -> Result<(), Failure> {
     let what = || Failure::files(format!("cannot read {}", module.display()));
     let bytes = fs::metadata(module).map_err(what())?.len();
-    say(&format!("all of the cryptography in one module: {} KiB", bytes.div_ceil(1024)));
+    say(&format!("{of} in one module: {} KiB", bytes.div_ceil(1024)));
     Ok(())
 }
 
