@@ -174,5 +174,5 @@ pub trait FrameStream: fmt::Debug + Send {
     async fn next(&mut self) -> Result<Option<RelayFrame>>;
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
 mod tests;
