@@ -1,5 +1,4 @@
 //! A relay that misbehaves, on a socket of its own.
-#![cfg(not(target_arch = "wasm32"))]
 
 use std::net::SocketAddr;
 

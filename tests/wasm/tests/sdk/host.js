@@ -3,6 +3,10 @@
 const node = globalThis.process?.versions?.node !== undefined;
 const fs = node ? await import('node:fs') : undefined;
 
+export function host() {
+  return node ? 'node' : 'web';
+}
+
 export function relay() {
   if (node) return process.env.SEALWIRE_RELAY;
   // The task runner lets the relay listen on the port after the page's.
@@ -11,7 +15,7 @@ export function relay() {
 }
 
 export function nativeStore() {
-  return node ? new Uint8Array(fs.readFileSync(process.env.SEALWIRE_NATIVE_STORE)) : undefined;
+  return new Uint8Array(fs.readFileSync(process.env.SEALWIRE_NATIVE_STORE));
 }
 
 // The SDK's folder in the file system of the origin.

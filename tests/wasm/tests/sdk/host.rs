@@ -12,8 +12,11 @@ extern "C" {
     /// Where the relay is.
     pub(crate) fn relay() -> String;
 
+    /// `node` or `web`.
+    fn host() -> String;
+
     #[wasm_bindgen(js_name = nativeStore)]
-    fn written_natively() -> Option<Uint8Array>;
+    fn written_natively() -> Uint8Array;
 
     #[wasm_bindgen(catch)]
     async fn everything() -> Result<JsValue, JsValue>;
@@ -31,9 +34,14 @@ extern "C" {
     pub(crate) fn give_back();
 }
 
-/// A store that the SDK has written natively; only where there is a file system to find it in.
-pub(crate) fn native_store() -> Option<Vec<u8>> {
-    written_natively().map(|bytes| bytes.to_vec())
+/// A name that nobody has at the relay, which both hosts speak to one after the other.
+pub(crate) fn of_this_host(name: &str) -> String {
+    format!("{name}-{}", host())
+}
+
+/// A store that the SDK has written natively; only Node has a file system to find it in.
+pub(crate) fn native_store() -> Vec<u8> {
+    written_natively().to_vec()
 }
 
 /// Every byte of every file that the SDK has in the origin's file system; all stores are closed.
