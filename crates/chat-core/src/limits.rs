@@ -73,7 +73,7 @@ pub const REPORT_COMMENT_BYTES_MAX: usize = 2_000;
 /// Longest self-destruct timer.
 pub const EXPIRY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Most messages that may be on the way to a device without its acknowledgement.
-pub const DELIVERY_WINDOW_MESSAGES: usize = 32;
+pub const DELIVERY_WINDOW_MESSAGES: usize = 128;
 /// Most bytes that may be on the way to a device without its acknowledgement.
 pub const DELIVERY_WINDOW_BYTES: usize = 256 * 1024;
 /// Most conversations that an answer about what is unread names.

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use chat_core::frame::ClientFrame;
 use chat_core::id::{AccountId, ConversationId, MessageId};
+use chat_core::limits::DELIVERY_WINDOW_MESSAGES;
 use chat_core::receipt::{ReceiptKind, Sequence};
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,7 +46,7 @@ use crate::tasks::{Crashed, Instant, Jobs};
 use crate::transport::Link;
 
 /// How many reports wait before the link is read no further: the relay's window, twice.
-const REPORTS_MAX: usize = 64;
+const REPORTS_MAX: usize = 2 * DELIVERY_WINDOW_MESSAGES;
 
 /// What an app wants of the engine.
 #[derive(Debug)]

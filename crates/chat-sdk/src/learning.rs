@@ -9,7 +9,7 @@ use crate::devices::{self, Learned};
 use crate::error::{Kind, Result};
 use crate::event::{Event, Warning};
 use crate::hub::Hub;
-use crate::store::messages;
+use crate::store::progress;
 use crate::workspaces::is_deleted;
 
 /// Asks the relay for an account's devices; what does not hold is warned of.
@@ -51,9 +51,9 @@ async fn wait_no_longer(hub: &Hub) -> Result<()> {
     let (ours, now) = (hub.context.own.account(), hub.now());
     let raise = move |tx: &Transaction<'_>| {
         let mut raised = Vec::new();
-        for conversation in messages::conversations_awaiting_receipts(tx)? {
+        for conversation in progress::awaiting(tx)? {
             for (message, status) in
-                messages::raise(tx, conversation, messages::EVERYWHERE, ours, now)?
+                progress::raise(tx, conversation, progress::EVERYWHERE, ours, now)?
             {
                 raised.push(Event::Status { conversation, message, status });
             }

@@ -33,7 +33,7 @@ use crate::learning::learn;
 use crate::outbox::Progress;
 use crate::settings;
 use crate::store::conversations::{self, Standing};
-use crate::store::{messages, profiles};
+use crate::store::{profiles, progress};
 
 /// How often an entry is made anew when somebody else was first.
 const ATTEMPTS: usize = 8;
@@ -194,7 +194,7 @@ pub(crate) fn extend(
         matches!(entry.change, Change::Remove { .. } | Change::Leave)
     };
     let progress = if added.iter().any(has_left) {
-        messages::raise(tx, id, messages::EVERYWHERE, own.account(), now)?
+        progress::raise(tx, id, progress::EVERYWHERE, own.account(), now)?
     } else {
         Progress::new()
     };

@@ -36,7 +36,7 @@ use crate::outbox::{self, Progress};
 use crate::store::conversations::{self, ConversationRow};
 use crate::store::messages::{self, Links, MessageRow};
 use crate::store::tombstones::{self, Gone};
-use crate::store::{annotations, cursors, deletions, disclosures};
+use crate::store::{annotations, cursors, deletions, disclosures, progress};
 use crate::{asking, blocking, expiry};
 
 /// A delivery.
@@ -254,7 +254,7 @@ fn store(
     if message.outgoing {
         // A receipt may have been faster than what another device of ours has said.
         let here = arrival.sequence..=arrival.sequence;
-        outcome.progress = messages::raise(tx, conversation, here, own.account(), now)?;
+        outcome.progress = progress::raise(tx, conversation, here, own.account(), now)?;
     }
     match &content {
         Content::Title(title) => outcome.renamed = rename(tx, row, header, title)?,

@@ -30,7 +30,7 @@ use crate::store::conversations::{self, Standing};
 use crate::store::history::{self, Gap};
 use crate::store::messages::{self, Links, MessageRow};
 use crate::store::tombstones::{self, Gone};
-use crate::store::{annotations, chains, cursors, outbox, profiles};
+use crate::store::{annotations, chains, cursors, outbox, profiles, progress};
 use crate::{deleting, expiry, settings};
 
 /// How often a message is sealed anew before it counts as refused: somebody would have to change
@@ -255,7 +255,7 @@ pub(crate) fn accept(
     }
     let mut progress = vec![(id, Status::Sent)];
     // A receipt may have been faster than the answer.
-    progress.extend(messages::raise(tx, conversation, sequence..=sequence, own.account(), now)?);
+    progress.extend(progress::raise(tx, conversation, sequence..=sequence, own.account(), now)?);
     Ok(progress)
 }
 

@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::event::Warning;
 use crate::outbox::Progress;
 use crate::settings;
-use crate::store::{conversations, messages, receipts};
+use crate::store::{conversations, messages, progress, receipts};
 
 /// Signs that this device holds everything up to `up_to`, if that is news.
 pub(crate) fn delivered(
@@ -106,7 +106,7 @@ pub(crate) fn count(
     }
     let before = if receipt.kind == ReceiptKind::Seen { seen } else { delivered };
     let news = before.saturating_add(1)..=receipt.up_to;
-    let progress = messages::raise(tx, conversation, news, own.account(), at)?;
+    let progress = progress::raise(tx, conversation, news, own.account(), at)?;
     Ok(Counted { progress, warning: None })
 }
 

@@ -25,7 +25,7 @@ use crate::membership::catch_up;
 use crate::prekeys::{self, Occasion};
 use crate::settings;
 use crate::store::conversations::Standing;
-use crate::store::{account, conversations, cursors, messages};
+use crate::store::{account, conversations, cursors, progress};
 use crate::sync::{Inbound, is_about_us, open_parked, pass_over, receive};
 
 /// The name of the fact that holds the relay's epoch.
@@ -139,7 +139,7 @@ async fn unacknowledged(hub: &Hub, listed: &Listed) -> Result<Vec<ClientFrame>> 
 
 /// Counts the receipts that came while there was no connection.
 async fn fetch_receipts(hub: &Hub) -> Result<Vec<ClientFrame>> {
-    let awaiting = hub.context.store.read(messages::conversations_awaiting_receipts).await?;
+    let awaiting = hub.context.store.read(progress::awaiting).await?;
     let mut batch = Vec::new();
     for conversation in awaiting {
         match hub.context.relay.receipts(conversation).await {

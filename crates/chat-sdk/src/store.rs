@@ -21,6 +21,7 @@
 //! | [`sessions`] | `sessions`: ratchets, one row a device of somebody |
 //! | [`conversations`] | `conversations`, membership logs, what each device sent last |
 //! | [`messages`], [`tombstones`] | `messages`, `tombstones`: what was said, and what is gone |
+//! | [`progress`] | none: how far our messages got, by others' receipts |
 //! | [`timers`] | how long messages still have |
 //! | [`annotations`], [`timeline`], [`window`] | what was said about messages; messages to look at |
 //! | [`search`] | `search`: their words |
@@ -67,6 +68,7 @@ pub mod parked;
 pub mod peers;
 pub mod prekeys;
 pub mod profiles;
+pub mod progress;
 pub mod receipts;
 pub mod scheduled;
 pub mod schema;

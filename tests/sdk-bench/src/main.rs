@@ -56,7 +56,7 @@ async fn main() {
     hear(&mut heard, cli.queued).await;
     rate("messages opened, stored and indexed after being away", cli.queued, began.elapsed());
 
-    let rest = cli.stored.saturating_sub(cli.queued);
+    let rest = cli.stored.saturating_sub(cli.queued).max(1);
     let began = Instant::now();
     let (_, ()) = tokio::join!(say(&alice, &chat, rest), hear(&mut heard, rest));
     rate("messages from one to the other, both at work", rest, began.elapsed());

@@ -38,7 +38,7 @@ fn the_counts_are_those_of_the_page() {
     assert_eq!((limits::DEVICES_ACTIVE_MAX, limits::DEVICES_LISTED_MAX), (10, 200));
     assert_eq!((limits::ONE_TIME_PREKEYS_MAX, limits::ONE_TIME_PREKEYS_LOW), (100, 20));
     assert_eq!((limits::BUNDLES_A_REQUEST_MAX, limits::PAGE_MAX), (100, 100));
-    assert_eq!((limits::DELIVERY_WINDOW_MESSAGES, limits::OUTBOUND_FRAMES_MAX), (32, 256));
+    assert_eq!((limits::DELIVERY_WINDOW_MESSAGES, limits::OUTBOUND_FRAMES_MAX), (128, 256));
     assert_eq!((limits::ATTACHMENT_RUNS_MAX, limits::BLOBS_A_MESSAGE_MAX), (256, 32));
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_core::frame::{RelayFrame, Typing};
+use chat_core::limits::DELIVERY_WINDOW_MESSAGES;
 use chat_core::reject::{Reject, RejectCode};
 
 use super::{Done, Engine, Phase};
@@ -18,7 +19,7 @@ use crate::sync::{self, Inbound, Received};
 use crate::tasks::Instant;
 
 /// Most frames of one batch: a window of deliveries and what comes with it.
-const BATCH_MAX: usize = 64;
+const BATCH_MAX: usize = 2 * DELIVERY_WINDOW_MESSAGES;
 
 impl Engine {
     pub(super) fn on_report(&mut self, report: Report) -> Result<()> {

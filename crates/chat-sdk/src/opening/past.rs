@@ -22,7 +22,7 @@ use crate::event::{Event, Warning};
 use crate::message::Status;
 use crate::store::conversations::{self, ConversationRow};
 use crate::store::tombstones::{self, Gone};
-use crate::store::{annotations, disclosures, history, messages};
+use crate::store::{annotations, disclosures, history, messages, progress};
 
 /// Opens a message of the past and stores what it holds; gives what to tell the app.
 pub(crate) fn apply(
@@ -85,7 +85,7 @@ pub(crate) fn apply(
     history::see(tx, message.id, now)?;
     if message.outgoing {
         let here = arrival.sequence..=arrival.sequence;
-        messages::raise(tx, conversation, here, own.account(), now)?;
+        progress::raise(tx, conversation, here, own.account(), now)?;
     }
     if let (Content::Title(title), None) = (&content, &row.title) {
         rename(tx, row, header, title)?;

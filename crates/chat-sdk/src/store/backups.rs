@@ -7,7 +7,7 @@ use rusqlite::{Transaction, params};
 
 use super::columns::millis;
 use super::messages::{self, MessageRow};
-use super::{annotations, conversations, tombstones};
+use super::{annotations, conversations, progress, tombstones};
 use crate::content::Content;
 use crate::error::Result;
 use crate::message::Status;
@@ -123,7 +123,7 @@ pub fn restore(tx: &Transaction<'_>, message: &MessageRow, now: Timestamp) -> Re
     messages::insert(tx, message)?;
     if let (true, Some(place)) = (message.outgoing, message.sequence) {
         let ours = message.sender.account;
-        messages::raise(tx, message.conversation, place..=place, ours, now)?;
+        progress::raise(tx, message.conversation, place..=place, ours, now)?;
     } else {
         tx.prepare_cached("UPDATE messages SET seen_at = ?2 WHERE id = ?1")?.execute(params![
             message.id.as_bytes(),

@@ -3,8 +3,6 @@
 //! Order is by sequence; what the relay has not accepted yet comes last, in the order it was
 //! written.
 
-use std::ops::RangeInclusive;
-
 use chat_core::codec::Digest;
 use chat_core::envelope::{Expiry, ExpiryMode, Suite};
 use chat_core::id::{AccountId, ConversationId, DeviceAddress, MessageId};
@@ -278,97 +276,6 @@ pub fn see(
     Ok(())
 }
 
-/// Every place of a conversation.
-pub const EVERYWHERE: RangeInclusive<Sequence> = 0..=Sequence::MAX;
-
-/// Raises our messages of a conversation to what the receipts say; gives those that got further.
-///
-/// A message is delivered, or seen, when every other account that was a member when it was sealed,
-/// and still is, has said so on some device. Accounts that were deleted say nothing any more, and
-/// nobody waits for them. Timers that wait for that begin at `at`. Only the messages at `places` are
-/// looked at: those about which there is news.
-///
-/// # Errors
-///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn raise(
-    tx: &Transaction<'_>,
-    conversation: ConversationId,
-    places: RangeInclusive<Sequence>,
-    ours: AccountId,
-    at: Timestamp,
-) -> Result<Vec<(MessageId, Status)>> {
-    let mut raised = raise_to(tx, conversation, &places, ours, at, Status::Seen)?;
-    raised.extend(raise_to(tx, conversation, &places, ours, at, Status::Delivered)?);
-    Ok(raised)
-}
-
-fn raise_to(
-    tx: &Transaction<'_>,
-    conversation: ConversationId,
-    places: &RangeInclusive<Sequence>,
-    ours: AccountId,
-    at: Timestamp,
-    status: Status,
-) -> Result<Vec<(MessageId, Status)>> {
-    // Who has seen a message has it: any kind of receipt counts as delivered.
-    let least_kind = if status == Status::Seen { 2 } else { 1 };
-    let mut statement = tx.prepare_cached(
-        "UPDATE messages SET status = ?3,
-            deadline = CASE WHEN ?3 = 4 AND expiry_mode = ?6 AND deadline IS NULL
-                            THEN ?4 + expiry_ms ELSE deadline END
-         WHERE conversation = ?1 AND outgoing = 1 AND sequence BETWEEN ?7 AND ?8 AND status < ?3
-            AND status >= 2
-            AND EXISTS (
-                SELECT 1 FROM members
-                WHERE members.conversation = ?1 AND account <> ?2 AND until IS NULL
-                    AND since <= ifnull(messages.named_index, 0)
-                    AND NOT EXISTS (
-                        SELECT 1 FROM peers
-                        WHERE peers.account = members.account AND deleted_at IS NOT NULL))
-            AND NOT EXISTS (
-                SELECT 1 FROM members
-                WHERE members.conversation = ?1 AND account <> ?2 AND until IS NULL
-                    AND since <= ifnull(messages.named_index, 0)
-                    AND NOT EXISTS (
-                        SELECT 1 FROM peers
-                        WHERE peers.account = members.account AND deleted_at IS NOT NULL)
-                    AND NOT EXISTS (
-                        SELECT 1 FROM receipts
-                        WHERE receipts.conversation = ?1 AND receipts.account = members.account
-                            AND receipts.kind >= ?5 AND receipts.up_to >= messages.sequence))
-         RETURNING id",
-    )?;
-    let rows = statement.query_map(
-        params![
-            conversation.as_bytes(),
-            ours.as_bytes(),
-            status_number(status),
-            millis(at),
-            least_kind,
-            mode_number(ExpiryMode::AfterSeen),
-            number(*places.start()),
-            number(*places.end()),
-        ],
-        |row| Ok((blob(row, "id")?, status)),
-    )?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Conversations with messages of ours that somebody may have seen since.
-///
-/// # Errors
-///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
-pub fn conversations_awaiting_receipts(tx: &Transaction<'_>) -> Result<Vec<ConversationId>> {
-    let mut statement = tx.prepare_cached(
-        "SELECT DISTINCT conversation FROM messages
-         WHERE outgoing = 1 AND status IN (2, 3) AND sequence IS NOT NULL ORDER BY conversation",
-    )?;
-    let rows = statement.query_map([], |row| blob(row, "conversation"))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
 // ── columns ─────────────────────────────────────────────────────────────────────────────────────
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
@@ -419,7 +326,7 @@ pub(super) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or_default()
 }
 
-fn mode_number(mode: ExpiryMode) -> i64 {
+pub(super) fn mode_number(mode: ExpiryMode) -> i64 {
     match mode {
         ExpiryMode::AfterSent => 1,
         ExpiryMode::AfterSeen => 2,
@@ -435,7 +342,7 @@ fn suite_number(suite: Suite) -> i64 {
     }
 }
 
-fn status_number(status: Status) -> i64 {
+pub(super) fn status_number(status: Status) -> i64 {
     match status {
         Status::Queued => 1,
         Status::Sent => 2,

@@ -148,18 +148,20 @@ pub fn waiting(tx: &Transaction<'_>) -> Result<Vec<ConversationId>> {
     // From one conversation to the next by the index: to read every message that waits, for each
     // that is sent, would be to read a long queue as often as it is long.
     let mut statement = tx.prepare_cached(
-        "WITH RECURSIVE waiting (conversation) AS (
-             SELECT min(conversation) FROM outbox
-             UNION ALL
-             SELECT (SELECT min(conversation) FROM outbox
-                     WHERE conversation > waiting.conversation)
-             FROM waiting WHERE waiting.conversation IS NOT NULL
-         )
-         SELECT conversation FROM waiting WHERE conversation IS NOT NULL
-         ORDER BY (SELECT min(place) FROM outbox WHERE conversation = waiting.conversation)",
+        "SELECT place, conversation FROM outbox WHERE conversation > ?1
+         ORDER BY conversation, place LIMIT 1",
     )?;
-    let rows = statement.query_map([], |row| blob(row, "conversation"))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut waiting: Vec<(i64, ConversationId)> = Vec::new();
+    let mut behind = Vec::new();
+    while let Some((place, conversation)) = statement
+        .query_row([&behind], |row| Ok((row.get("place")?, blob(row, "conversation")?)))
+        .optional()?
+    {
+        waiting.push((place, conversation));
+        behind = conversation.as_bytes().to_vec();
+    }
+    waiting.sort_unstable();
+    Ok(waiting.into_iter().map(|(_, conversation)| conversation).collect())
 }
 
 /// Tells whether every message is sent.

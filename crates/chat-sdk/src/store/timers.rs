@@ -95,8 +95,8 @@ pub fn next(
                     9223372036854775807),
                 ifnull((SELECT started_ms + left_ms - ?3 FROM timers WHERE boot = ?2
                     ORDER BY started_ms + left_ms LIMIT 1), 9223372036854775807),
-                ifnull((SELECT min(left_ms) FROM timers WHERE boot < ?2 OR boot > ?2),
-                    9223372036854775807))",
+                ifnull((SELECT min(left_ms) FROM timers WHERE boot < ?2), 9223372036854775807),
+                ifnull((SELECT min(left_ms) FROM timers WHERE boot > ?2), 9223372036854775807))",
         )?
         .query_row(params![millis(now), steady.boot, steady.millis()], |row| row.get(0))?;
     let left = left.filter(|left| *left < i64::MAX);

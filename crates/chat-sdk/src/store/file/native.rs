@@ -38,7 +38,6 @@ pub(in crate::store) fn open(path: &Path, key: &StoreKey) -> Result<Connection> 
     // Refusals are returned; SQLCipher would also print them.
     connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
     connection.execute_batch(&key.pragma())?;
-    connection.execute_batch("PRAGMA cipher_memory_security = ON")?;
     Ok(connection)
 }
 

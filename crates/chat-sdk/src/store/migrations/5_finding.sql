@@ -2,8 +2,15 @@
 CREATE INDEX messages_by_time ON messages (sent_at, place);
 DROP INDEX messages_in_time;
 
+-- What was said about a message, in the order in which it counts.
+DROP INDEX messages_by_target;
+CREATE INDEX messages_by_target ON messages (target, ifnull(sequence, 9223372036854775807), place)
+    WHERE target IS NOT NULL;
+
 -- What few rows of large tables have, and is asked for all the time.
 CREATE INDEX messages_failed ON messages (kind) WHERE status = 5;
+CREATE INDEX messages_awaiting ON messages (conversation)
+    WHERE outgoing = 1 AND status IN (2, 3);
 CREATE INDEX receipts_pending ON receipts (conversation, kind) WHERE pending IS NOT NULL;
 
 -- Timers that run and were never wound: few, and asked for with everything that happens.
