@@ -8,9 +8,11 @@ use std::time::Duration;
 use chat_core::id::ConversationId;
 use rusqlite::{StatementStatus, Transaction};
 
-use super::{Store, deletions, outbox, receipts, search, settings, timers, uploads};
+use super::{
+    Store, deletions, outbox, receipts, search, settings, timeline, timers, uploads, window,
+};
 use crate::clock::Steady;
-use crate::message::{Draft, Timer};
+use crate::message::{Draft, Page, Timer};
 use crate::receipts::{count, delivered, seen};
 use crate::stage::{NOW, Person, alice_and_bob, later};
 
@@ -88,7 +90,12 @@ async fn exchange(alice: &Person, bob: &mut Person, chat: ConversationId, place:
     for receipt in bob.receipts().await {
         alice.write(move |tx, own, _| count(tx, own, receipt, NOW)).await;
     }
-    alice.write(|tx, _, _| look_around(tx)).await;
+    alice
+        .write(move |tx, _, _| {
+            look_around(tx)?;
+            look_at(tx, chat)
+        })
+        .await;
 }
 
 /// What the engine asks the store with everything that happens.
@@ -103,6 +110,15 @@ fn look_around(tx: &Transaction<'_>) -> crate::error::Result<()> {
     uploads::all(tx)?;
     outbox::waiting(tx)?;
     outbox::is_empty(tx)?;
+    Ok(())
+}
+
+/// What an app shows of a conversation.
+fn look_at(tx: &Transaction<'_>, chat: ConversationId) -> crate::error::Result<()> {
+    timeline::page(tx, chat, Page::latest(5), NOW)?;
+    let bound = window::newest(tx, chat, 5, NOW)?;
+    window::size(tx, chat, bound, NOW)?;
+    window::messages(tx, chat, bound, NOW)?;
     Ok(())
 }
 

@@ -15,6 +15,10 @@ use crate::content::Content;
 use crate::error::Result;
 use crate::message::Status;
 
+/// The order within a conversation, in SQL: by sequence, what has none after everything that has;
+/// then by `place`. An index has the same words.
+pub(super) const ORDER: &str = "ifnull(sequence, 9223372036854775807)";
+
 /// A message as it is stored.
 #[derive(Clone, Eq, PartialEq)]
 pub struct MessageRow {

@@ -7,13 +7,10 @@ use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::columns::millis;
-use super::messages::{MessageRow, read, unsigned};
+use super::messages::{MessageRow, ORDER, read, unsigned};
 use crate::content::ASIDES;
 use crate::error::Result;
 use crate::message::{Page, Unseen};
-
-/// Absent in the log: after everything that is there.
-const UNPLACED: i64 = i64::MAX;
 
 /// A page of a conversation's messages, oldest first, without those whose time is over.
 ///
@@ -30,8 +27,8 @@ pub fn page(
         None => None,
         Some(id) => tx
             .query_row(
-                "SELECT ifnull(sequence, ?2), place FROM messages WHERE id = ?1",
-                params![id.as_bytes(), UNPLACED],
+                &format!("SELECT {ORDER}, place FROM messages WHERE id = ?1"),
+                [id.as_bytes()],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?,
@@ -41,15 +38,14 @@ pub fn page(
         "SELECT * FROM messages
          WHERE conversation = ?1 AND kind NOT IN {ASIDES} AND target IS NULL
             AND (deadline IS NULL OR deadline > ?2)
-            AND (ifnull(sequence, ?3), place) < (?4, ?5)
-            AND (?7 IS NULL OR thread = ?7 OR id = ?7)
-         ORDER BY ifnull(sequence, ?3) DESC, place DESC LIMIT ?6"
+            AND {ORDER} <= ?3 AND ({ORDER} < ?3 OR place < ?4)
+            AND (?6 IS NULL OR thread = ?6 OR id = ?6)
+         ORDER BY {ORDER} DESC, place DESC LIMIT ?5"
     ))?;
     let rows = statement.query_map(
         params![
             conversation.as_bytes(),
             millis(now),
-            UNPLACED,
             sequence,
             place,
             page.limit,

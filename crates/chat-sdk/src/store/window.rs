@@ -11,7 +11,7 @@ use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::columns::millis;
-use super::messages::{MessageRow, number, read, unsigned};
+use super::messages::{MessageRow, ORDER, number, read, unsigned};
 use crate::content::ASIDES;
 use crate::error::Result;
 
@@ -52,7 +52,7 @@ pub fn newest(
 ) -> Result<Bound> {
     let unplaced: u32 = tx.query_row(
         &format!(
-            "SELECT count(*) FROM messages WHERE {shown} AND sequence IS NULL",
+            "SELECT count(*) FROM messages WHERE {shown} AND {ORDER} = 9223372036854775807",
             shown = shown()
         ),
         params![conversation.as_bytes(), millis(now)],
@@ -113,10 +113,7 @@ pub fn size(
     bound: Bound,
     now: Timestamp,
 ) -> Result<u64> {
-    let sql = format!(
-        "SELECT count(*) FROM messages WHERE {} AND (sequence >= ?3 OR sequence IS NULL)",
-        shown()
-    );
+    let sql = format!("SELECT count(*) FROM messages WHERE {} AND {ORDER} >= ?3", shown());
     let size: i64 = tx
         .prepare_cached(&sql)?
         .query_row(params![conversation.as_bytes(), millis(now), number(bound.0)], |row| {
@@ -137,8 +134,7 @@ pub fn messages(
     now: Timestamp,
 ) -> Result<Vec<MessageRow>> {
     let sql = format!(
-        "SELECT * FROM messages WHERE {} AND (sequence >= ?3 OR sequence IS NULL)
-         ORDER BY ifnull(sequence, 9223372036854775807), place",
+        "SELECT * FROM messages WHERE {} AND {ORDER} >= ?3 ORDER BY {ORDER}, place",
         shown()
     );
     let mut statement = tx.prepare_cached(&sql)?;

@@ -2,6 +2,10 @@
 CREATE INDEX messages_by_time ON messages (sent_at, place);
 DROP INDEX messages_in_time;
 
+-- A conversation in its order: a page of it, and where a view begins.
+CREATE INDEX messages_in_order
+    ON messages (conversation, ifnull(sequence, 9223372036854775807), place);
+
 -- What was said about a message, in the order in which it counts.
 DROP INDEX messages_by_target;
 CREATE INDEX messages_by_target ON messages (target, ifnull(sequence, 9223372036854775807), place)
