@@ -137,6 +137,13 @@ impl Streams {
         }
     }
 
+    /// Waits until receivers who are there have everything that is accepted.
+    pub(crate) async fn catch_up(&mut self) {
+        // The last may be away, or on its way back.
+        let has_all = |pair: &Pair| pair.delivered.len() >= pair.accepted.len();
+        self.listen_until(|pairs| pairs.iter().rev().skip(1).all(has_all)).await;
+    }
+
     /// Takes down what is seen for so long.
     pub(crate) async fn listen_for(&mut self, duration: Duration) {
         let _ = timeout(duration, self.listen_until(|_| false)).await;

@@ -7,7 +7,7 @@ use chat_tests::own_server::OwnRedis;
 use chat_tests::services::with_database;
 
 use super::ACCEPTS;
-use crate::people::{CHEAP, PASSWORD};
+use crate::people::{CHEAP, PASSWORD, within};
 use crate::process::RelayProgram;
 use crate::streams::{Streams, at_most, count};
 
@@ -40,10 +40,12 @@ async fn whatever_happens_to_the_bus_messages_are_at_most_late() {
         for _ in 0..count("SEALWIRE_CHAOS_OUTAGES", 1) {
             for fault in [Fault::Killed, Fault::Flushed, Fault::Paused, Fault::Full] {
                 streams.run_until_accepted(ACCEPTS).await;
+                within(streams.catch_up()).await;
                 streams.take_worst();
                 happen(fault, &mut redis, &one.url(), &mut streams).await;
-                // Everything that was accepted meanwhile arrives behind this.
                 streams.run_until_accepted(ACCEPTS).await;
+                // What is still on its way was held up by this fault and not by the next.
+                within(streams.catch_up()).await;
                 let late = streams.take_worst();
                 eprintln!("{fault:?}: at most {late:?} late");
                 assert!(late < at_most(LATE_MAX), "{fault:?}: {late:?} late");
