@@ -5,6 +5,7 @@ use chat_core::time::Timestamp;
 
 use super::*;
 
+const WINDOW: usize = DELIVERY_WINDOW_MESSAGES;
 const HERE: ConversationId = ConversationId::from_bytes([1; 16]);
 const THERE: ConversationId = ConversationId::from_bytes([2; 16]);
 const BOB: DeviceAddress = device(2);
@@ -17,7 +18,7 @@ fn the_backlog_comes_first_then_caught_up_then_what_is_live() {
     assert_eq!(delivery.want(), Some(Want::Survey));
     assert_eq!(said(&delivery.surveyed(&[backlog(HERE, 3, 5)])), "");
     let want = delivery.want();
-    assert_eq!(want, Some(Want::Page { conversation: HERE, after: 3, limit: 32 }));
+    assert_eq!(want, Some(Want::Page { conversation: HERE, after: 3, limit: WINDOW }));
     assert_eq!(said(&delivery.page(HERE, page(&[4, 5]))), "4 5 caught_up");
     assert_eq!(said(&delivery.live(&live(HERE, 6, ALICE))), "6");
     assert_eq!(delivery.want(), None);
@@ -39,7 +40,7 @@ fn a_gap_is_read_from_the_store() {
     assert_eq!(said(&delivery.live(&live(HERE, 8, ALICE))), "");
 
     let want = delivery.want();
-    assert_eq!(want, Some(Want::Page { conversation: HERE, after: 5, limit: 31 }));
+    assert_eq!(want, Some(Want::Page { conversation: HERE, after: 5, limit: WINDOW - 1 }));
     assert_eq!(said(&delivery.page(HERE, page(&[6, 7, 8]))), "6 7 8");
     assert_eq!(said(&delivery.live(&live(HERE, 9, ALICE))), "9");
 }
@@ -55,7 +56,7 @@ fn a_message_that_came_while_its_page_was_read_is_sent_once() {
     assert_eq!(said(&delivery.page(HERE, page(&[1, 2]))), "1 2 caught_up");
 
     let again = delivery.want();
-    assert_eq!(again, Some(Want::Page { conversation: HERE, after: 2, limit: 30 }));
+    assert_eq!(again, Some(Want::Page { conversation: HERE, after: 2, limit: WINDOW - 2 }));
     assert_eq!(said(&delivery.page(HERE, page(&[]))), "");
     assert_eq!(delivery.want(), None);
 }
@@ -69,7 +70,7 @@ fn an_unknown_conversation_asks_for_its_cursor() {
     assert_eq!(delivery.want(), Some(Want::Survey));
     delivery.surveyed(&[backlog(HERE, 4, 5), backlog(THERE, 2, 7)]);
     let want = delivery.want();
-    assert_eq!(want, Some(Want::Page { conversation: THERE, after: 2, limit: 31 }));
+    assert_eq!(want, Some(Want::Page { conversation: THERE, after: 2, limit: WINDOW - 1 }));
     assert_eq!(said(&delivery.page(THERE, page(&[3, 4, 5, 6, 7]))), "3 4 5 6 7");
 }
 
@@ -87,19 +88,23 @@ fn what_is_heard_during_a_survey_asks_for_another() {
 #[test]
 fn no_more_than_a_window_is_under_way() {
     let mut delivery = Delivery::new(BOB);
+    let window = WINDOW as u64;
     delivery.want();
-    delivery.surveyed(&[backlog(HERE, 0, 40)]);
+    delivery.surveyed(&[backlog(HERE, 0, window + 8)]);
     delivery.want();
-    delivery.page(HERE, more(&(1..=32).collect::<Vec<_>>()));
+    // A page is less than a window.
+    delivery.page(HERE, more(&(1..=100).collect::<Vec<_>>()));
+    delivery.want();
+    delivery.page(HERE, more(&(101..=window).collect::<Vec<_>>()));
 
     assert_eq!(delivery.want(), None);
-    assert_eq!(said(&delivery.live(&live(HERE, 41, ALICE))), "");
+    assert_eq!(said(&delivery.live(&live(HERE, window + 9, ALICE))), "");
     assert_eq!(delivery.acknowledge(HERE, 30).cursors, [(HERE, 30)]);
 
     let want = delivery.want();
-    assert_eq!(want, Some(Want::Page { conversation: HERE, after: 32, limit: 30 }));
-    let rest: Vec<_> = (33..=41).collect();
-    assert!(said(&delivery.page(HERE, page(&rest))).ends_with("40 41 caught_up"));
+    assert_eq!(want, Some(Want::Page { conversation: HERE, after: window, limit: 30 }));
+    let rest: Vec<_> = (window + 1..=window + 9).collect();
+    assert!(said(&delivery.page(HERE, page(&rest))).ends_with("136 137 caught_up"));
 }
 
 #[test]
@@ -117,7 +122,7 @@ fn a_page_larger_than_the_window_is_continued_where_it_was_cut() {
     assert_eq!(delivery.want(), None);
     delivery.acknowledge(HERE, 3);
     let want = delivery.want();
-    assert_eq!(want, Some(Want::Page { conversation: HERE, after: 3, limit: 32 }));
+    assert_eq!(want, Some(Want::Page { conversation: HERE, after: 3, limit: WINDOW }));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chat_core::frame::RelayFrame;
+use chat_core::limits::DELIVERY_WINDOW_MESSAGES;
 use relay_server::testing::TestRelay;
 
 use crate::conversations::three;
@@ -72,12 +73,13 @@ async fn no_more_than_a_window_is_sent_without_acknowledgement() {
     let [alice, bob, _] = three(&relay).await;
     let chat = alice.direct(&bob).await;
     let mut alices = alice.connect_idle().await;
-    for _ in 0..40 {
+    let all = DELIVERY_WINDOW_MESSAGES + 8;
+    for _ in 0..all {
         alices.send_message(&alice.message(&chat, &[&bob]).seal()).await.unwrap();
     }
     let mut bobs = bob.connect().await;
     let mut received = Vec::new();
-    while received.len() < 32 {
+    while received.len() < DELIVERY_WINDOW_MESSAGES {
         received.push(bobs.delivery().await.0);
     }
 
@@ -86,7 +88,7 @@ async fn no_more_than_a_window_is_sent_without_acknowledgement() {
     bobs.acknowledge(chat.id(), 20).await;
     received.extend(bobs.until_caught_up().await);
 
-    assert_eq!(received, (1..=40).collect::<Vec<_>>());
+    assert_eq!(received, (1..=all as u64).collect::<Vec<_>>());
 }
 
 #[tokio::test]
