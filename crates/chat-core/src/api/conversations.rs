@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{Digest, List};
 use crate::deletion::SignedDeletion;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Wrap};
 use crate::id::{ConversationId, MessageId};
 use crate::limits::PAGE_MAX;
 use crate::membership::SignedEntry;
@@ -98,6 +98,34 @@ pub struct StoredMessage {
 pub struct DeleteMessage {
     /// The signed deletion.
     pub deletion: SignedDeletion,
+}
+
+/// `POST /v1/conversations/{id}/wraps`: the past, wrapped for a member who came later.
+///
+/// Normative: `docs/protocol/envelope.md` §8.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddWraps {
+    /// At most [`PAGE_MAX`].
+    pub wraps: List<AddedWrap, PAGE_MAX>,
+}
+
+/// One more wrap of a message that was accepted before.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddedWrap {
+    /// The place of the message.
+    pub sequence: Sequence,
+    /// Its secret, for an account.
+    pub wrap: Wrap,
+}
+
+/// The answer.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct WrapsAdded {
+    /// How many were news: not those of a message that is gone, or that the account can open.
+    pub added: u64,
 }
 
 /// `GET /v1/conversations/{id}/receipts`: each device's furthest, one of a kind.
