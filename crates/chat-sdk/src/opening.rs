@@ -248,14 +248,9 @@ fn store(
         outcome.aside = aside::apply(tx, own, row, &message, &content, now)?;
         return Ok(outcome);
     }
-    messages::insert(tx, &message)?;
+    outcome.progress = progress::insert_placed(tx, &message, now)?;
     disclosures::keep(tx, message.id, &opened.secret)?;
     conversations::touch(tx, conversation, now)?;
-    if message.outgoing {
-        // A receipt may have been faster than what another device of ours has said.
-        let here = arrival.sequence..=arrival.sequence;
-        outcome.progress = progress::raise(tx, conversation, here, own.account(), now)?;
-    }
     match &content {
         Content::Title(title) => outcome.renamed = rename(tx, row, header, title)?,
         content if content.target().is_some() => {

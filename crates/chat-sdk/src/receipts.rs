@@ -94,9 +94,11 @@ pub(crate) fn count(
     };
     let conversation = receipt.conversation;
     let Some(row) = conversations::load(tx, conversation)? else { return Ok(Counted::default()) };
-    let is_member = row.membership.role(reader.account).is_some();
+    if row.membership.role(reader.account).is_none() {
+        return Ok(Counted::default());
+    }
     let (delivered, seen) = receipts::furthest_of(tx, conversation, reader.account)?;
-    if !is_member || !receipts::keep(tx, &receipt)? {
+    if !receipts::keep(tx, &receipt)? {
         return Ok(Counted::default());
     }
     // A reader's clock that is ahead of ours does not extend a timer.

@@ -5,11 +5,11 @@
 //!  engine     ───────────▶ Transport::connect ──▶ WebSocket  ──▶ Link { sink, stream }
 //! ```
 //!
-//! [`Network`] is the implementation: natively reqwest and tungstenite, both by the same TLS, and whose
-//! certificates it trusts is in `Authority`; in a browser `fetch` and the browser's own WebSocket,
-//! whose trust is the browser's. Everything that arrives has
-//! a limit before it has an allocation, and every wait has an end. Absent: retries, tokens and
-//! what requests mean; see [`crate::api`] and [`crate::relay`].
+//! [`Network`] is the implementation: natively reqwest and tungstenite, both by the same TLS, and
+//! whose certificates it trusts is in `Authority`; in a browser `fetch` and the browser's own
+//! WebSocket, whose trust is the browser's. Everything that arrives has a limit before it has an
+//! allocation, and every wait has an end. Absent: retries, tokens and what requests mean; see
+//! [`crate::api`] and [`crate::relay`].
 
 #[cfg(not(target_arch = "wasm32"))]
 mod authority;
@@ -26,7 +26,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chat_core::codec::{DecodeError, from_bytes, to_bytes};
 use chat_core::frame::{ClientFrame, RelayFrame};
+use chat_core::limits::FRAME_BYTES_MAX;
 use zeroize::Zeroizing;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -40,7 +42,7 @@ pub use self::http::Network;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use self::http::Trusted;
 pub use self::origin::Origin;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 
 /// Largest answer that is read: a page of a hundred messages of full size.
 pub const ANSWER_BYTES_MAX: usize = 24 * 1024 * 1024;
@@ -172,6 +174,32 @@ pub trait FrameStream: fmt::Debug + Send {
     /// [`Kind::Offline`](crate::Kind::Offline) if the connection is gone,
     /// [`Kind::RelayFault`](crate::Kind::RelayFault) for bytes that are no frame.
     async fn next(&mut self) -> Result<Option<RelayFrame>>;
+}
+
+/// A frame as it goes out.
+///
+/// # Errors
+///
+/// [`Kind::TooLarge`].
+fn encoded(frame: &ClientFrame) -> Result<Vec<u8>> {
+    let bytes = to_bytes(frame);
+    if bytes.len() > FRAME_BYTES_MAX { Err(Kind::TooLarge.into()) } else { Ok(bytes) }
+}
+
+/// A frame as it came in; nothing for one that only a newer version knows.
+///
+/// # Errors
+///
+/// [`Kind::RelayFault`].
+fn decoded(bytes: &[u8]) -> Result<Option<RelayFrame>> {
+    match from_bytes(bytes) {
+        Ok(frame) => Ok(Some(frame)),
+        Err(DecodeError::UnknownKind) => {
+            tracing::debug!(bytes = bytes.len(), "passed over an unknown frame");
+            Ok(None)
+        }
+        Err(error) => Err(Kind::RelayFault.because(error)),
+    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@ mod reports;
 mod rules;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chat_core::api::workspaces::{AccountState, IssuedInvitation, WorkspaceRole};
 use chat_core::id::{AccountId, InvitationId, WorkspaceId};
 use clap::{Args, Subcommand};
-use relay_server::clock::{Clock as _, SystemClock};
+use relay_server::clock::{A_DAY, Clock as _, SystemClock};
 use relay_server::config::Config;
 use relay_server::operator::{self, OperatorError, workspaces};
 use relay_server::service::administration;
@@ -25,7 +24,6 @@ use crate::flags::Flags;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
 /// For how many days the invitation of a new workspace's first owner is good.
 const FIRST_OWNER_DAYS: u32 = 7;
 
@@ -205,7 +203,7 @@ async fn of_workspaces(what: WorkspaceCommand) -> Outcome {
             let storage = operator::open(&flags.check()?).await?;
             let workspace = workspaces::create(&*storage, &name).await?;
             println!("The workspace is {workspace}.");
-            let good_for = DAY * FIRST_OWNER_DAYS;
+            let good_for = A_DAY * FIRST_OWNER_DAYS;
             say(&workspaces::invite(&*storage, workspace, WorkspaceRole::Owner, 1, good_for)
                 .await?);
             Ok(())
@@ -220,7 +218,7 @@ async fn of_workspaces(what: WorkspaceCommand) -> Outcome {
         }
         WorkspaceCommand::Invite { role, uses, days, place } => {
             let (storage, workspace) = place.open().await?;
-            let good_for = DAY.saturating_mul(days);
+            let good_for = A_DAY.saturating_mul(days);
             say(&workspaces::invite(&*storage, workspace, role, uses, good_for).await?);
             Ok(())
         }

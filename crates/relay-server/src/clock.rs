@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chat_core::time::Timestamp;
 
+/// A day as settings count it.
+pub const A_DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// Tells the time.
 pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     /// The present moment. It may step back when somebody sets the machine's clock.

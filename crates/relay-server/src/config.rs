@@ -35,9 +35,8 @@ pub use push::{ApnsConfig, FcmConfig, PushConfig};
 pub use settings::{KEYS, Problems, Settings};
 pub use tls::{Tls, TlsVersion};
 
+use crate::clock::A_DAY;
 use crate::retention::Rules;
-
-const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Where the relay keeps everything.
 #[derive(Clone, Eq, PartialEq)]

@@ -11,10 +11,10 @@
 //!            └ chromium               a dedicated worker, a real relay beside it
 //! ```
 //!
-//! The test binaries of core and crypto are those that run natively; the SDK's are `tests/sdk`. In a browser there is no test harness of the
-//! standard library that could say anything, so `#[test]` means another attribute there: the
-//! binaries take [`test`] from here with `#[macro_use(test)]`. And there are no files: whoever
-//! needs one asks `read`.
+//! The test binaries of core and crypto are those that run natively; the SDK's are `tests/sdk`. In a
+//! browser there is no test harness of the standard library that could say anything, so `#[test]`
+//! means another attribute there: the binaries take [`test`] from here with `#[macro_use(test)]`.
+//! And there are no files: whoever needs one asks `read`.
 //!
 //! Empty on every other target.
 #![cfg(target_arch = "wasm32")]

@@ -1,8 +1,9 @@
 //! The steady clock: what the system counts since it was started, and nobody can set.
 //!
 //! Linux and Android say so in files, and count on while the device sleeps. Elsewhere, and where
-//! the files may not be read, a boot is this process (in a browser, this worker): then what was left when the app was closed is
-//! the most a timer has when it is opened, and the wall clock says the rest.
+//! the files may not be read, a boot is this process (in a browser, this worker): then what was left
+//! when the app was closed is the most a timer has when it is opened, and the wall clock says the
+//! rest.
 
 use std::sync::OnceLock;
 use std::time::Duration;

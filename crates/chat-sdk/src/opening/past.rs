@@ -80,13 +80,9 @@ pub(crate) fn apply(
         return Ok(events);
     }
     message.status = if message.outgoing { Status::Sent } else { Status::Seen };
-    messages::insert(tx, &message)?;
+    progress::insert_placed(tx, &message, now)?;
     disclosures::keep(tx, message.id, &opened.secret)?;
     history::see(tx, message.id, now)?;
-    if message.outgoing {
-        let here = arrival.sequence..=arrival.sequence;
-        progress::raise(tx, conversation, here, own.account(), now)?;
-    }
     if let (Content::Title(title), None) = (&content, &row.title) {
         rename(tx, row, header, title)?;
     } else if content.target().is_some() {

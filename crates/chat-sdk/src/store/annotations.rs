@@ -15,7 +15,7 @@ use chat_core::membership::Membership;
 use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::messages::{self, MessageRow, read};
+use super::messages::{self, MessageRow, ORDER, read};
 use super::tombstones::{self, Gone};
 use crate::content::{Content, DELETED_KIND, Edit};
 use crate::error::Result;
@@ -32,12 +32,12 @@ const REACTIONS_READ_MAX: u32 = 10_000;
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn edit(tx: &Transaction<'_>, of: &MessageRow) -> Result<Option<(Edit, Timestamp)>> {
     let row = tx
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT * FROM messages
              WHERE target = ?1 AND conversation = ?2 AND kind = 'edit' AND sender_account = ?3
                 AND status <> 5
-             ORDER BY ifnull(sequence, 9223372036854775807) DESC, place DESC LIMIT 1",
-        )?
+             ORDER BY {ORDER} DESC, place DESC LIMIT 1"
+        ))?
         .query_row(
             params![of.id.as_bytes(), of.conversation.as_bytes(), of.sender.account.as_bytes()],
             read,
@@ -73,11 +73,11 @@ pub fn edits(tx: &Transaction<'_>, of: &MessageRow) -> Result<Vec<MessageRow>> {
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn reactions(tx: &Transaction<'_>, to: &MessageRow) -> Result<Vec<MessageRow>> {
-    let mut statement = tx.prepare_cached(
+    let mut statement = tx.prepare_cached(&format!(
         "SELECT * FROM messages
          WHERE target = ?1 AND conversation = ?2 AND kind = 'reaction' AND status <> 5
-         ORDER BY ifnull(sequence, 9223372036854775807), place LIMIT ?3",
-    )?;
+         ORDER BY {ORDER}, place LIMIT ?3"
+    ))?;
     let rows = statement.query_map(
         params![to.id.as_bytes(), to.conversation.as_bytes(), REACTIONS_READ_MAX],
         read,

@@ -120,11 +120,8 @@ pub fn restore(tx: &Transaction<'_>, message: &MessageRow, now: Timestamp) -> Re
     if messages::is_known(tx, message.id)? {
         return Ok(false);
     }
-    messages::insert(tx, message)?;
-    if let (true, Some(place)) = (message.outgoing, message.sequence) {
-        let ours = message.sender.account;
-        progress::raise(tx, message.conversation, place..=place, ours, now)?;
-    } else {
+    progress::insert_placed(tx, message, now)?;
+    if !message.outgoing || message.sequence.is_none() {
         tx.prepare_cached("UPDATE messages SET seen_at = ?2 WHERE id = ?1")?.execute(params![
             message.id.as_bytes(),
             millis(message.received_at.unwrap_or(message.sent_at))

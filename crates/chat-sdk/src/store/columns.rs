@@ -1,9 +1,10 @@
 //! Between columns and values: ids and keys as blobs, moments as milliseconds.
 
 use chat_core::codec::DecodeError;
+use chat_core::id::ConversationId;
 use chat_core::time::Timestamp;
-use rusqlite::Row;
 use rusqlite::types::Type;
+use rusqlite::{CachedStatement, OptionalExtension as _, Row};
 
 /// Reads a blob column as an id, key or digest.
 ///
@@ -44,4 +45,31 @@ pub fn millis(at: Timestamp) -> i64 {
 #[must_use]
 pub fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+/// Goes from one conversation to the next by an index: `statement` gives the first row of the first
+/// conversation beyond its one parameter. To read every row of all of them takes as long as there
+/// are rows.
+///
+/// # Errors
+///
+/// [`rusqlite::Error`].
+pub(super) fn of_each_conversation<T>(
+    mut statement: CachedStatement<'_>,
+    read: impl Fn(&Row<'_>, ConversationId) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut found = Vec::new();
+    let mut behind = Vec::new();
+    let mut next = |behind: &Vec<u8>| {
+        let with_conversation = |row: &Row<'_>| {
+            let conversation = blob(row, "conversation")?;
+            Ok((read(row, conversation)?, conversation))
+        };
+        statement.query_row([behind], with_conversation).optional()
+    };
+    while let Some((value, conversation)) = next(&behind)? {
+        found.push(value);
+        behind = conversation.as_bytes().to_vec();
+    }
+    Ok(found)
 }

@@ -18,6 +18,8 @@ use crate::message::Status;
 /// The order within a conversation, in SQL: by sequence, what has none after everything that has;
 /// then by `place`. An index has the same words.
 pub(super) const ORDER: &str = "ifnull(sequence, 9223372036854775807)";
+/// [`ORDER`] of a message without a place yet.
+pub(super) const UNPLACED: i64 = i64::MAX;
 
 /// A message as it is stored.
 #[derive(Clone, Eq, PartialEq)]

@@ -14,7 +14,7 @@ use chat_core::id::{ConversationId, MessageId};
 use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::columns::{blob, millis};
+use super::columns::{blob, millis, of_each_conversation};
 use super::messages::Links;
 use crate::error::{Kind, Result};
 use crate::message::Compression;
@@ -145,21 +145,12 @@ pub fn oldest(tx: &Transaction<'_>, conversation: ConversationId) -> Result<Opti
 ///
 /// [`Kind::StoreFailed`].
 pub fn waiting(tx: &Transaction<'_>) -> Result<Vec<ConversationId>> {
-    // From one conversation to the next by the index: to read every message that waits, for each
-    // that is sent, would be to read a long queue as often as it is long.
-    let mut statement = tx.prepare_cached(
+    let statement = tx.prepare_cached(
         "SELECT place, conversation FROM outbox WHERE conversation > ?1
          ORDER BY conversation, place LIMIT 1",
     )?;
-    let mut waiting: Vec<(i64, ConversationId)> = Vec::new();
-    let mut behind = Vec::new();
-    while let Some((place, conversation)) = statement
-        .query_row([&behind], |row| Ok((row.get("place")?, blob(row, "conversation")?)))
-        .optional()?
-    {
-        waiting.push((place, conversation));
-        behind = conversation.as_bytes().to_vec();
-    }
+    let mut waiting =
+        of_each_conversation(statement, |row, id| Ok((row.get::<_, i64>("place")?, id)))?;
     waiting.sort_unstable();
     Ok(waiting.into_iter().map(|(_, conversation)| conversation).collect())
 }

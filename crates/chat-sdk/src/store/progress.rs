@@ -13,15 +13,35 @@ use chat_core::envelope::ExpiryMode;
 use chat_core::id::{AccountId, ConversationId, MessageId};
 use chat_core::receipt::Sequence;
 use chat_core::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Transaction, params};
 
-use super::columns::{blob, millis};
-use super::messages::{mode_number, number, status_number};
+use super::columns::{blob, millis, of_each_conversation};
+use super::messages::{self, MessageRow, mode_number, number, status_number};
 use crate::error::Result;
 use crate::message::Status;
 
 /// Every place of a conversation.
 pub const EVERYWHERE: RangeInclusive<Sequence> = 0..=Sequence::MAX;
+
+/// Adds a message that has its place already. One of ours is raised at once to what receipts said
+/// that were faster; gives it, if it got further.
+///
+/// # Errors
+///
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed), also for an id that exists.
+pub fn insert_placed(
+    tx: &Transaction<'_>,
+    message: &MessageRow,
+    now: Timestamp,
+) -> Result<Vec<(MessageId, Status)>> {
+    messages::insert(tx, message)?;
+    match message.sequence {
+        Some(here) if message.outgoing => {
+            raise(tx, message.conversation, here..=here, message.sender.account, now)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
 
 /// Raises our messages at `places` of a conversation; gives those that got further. Timers that wait
 /// until everybody has seen a message begin at `at`.
@@ -118,18 +138,10 @@ fn set(tx: &Transaction<'_>, message: MessageId, status: Status, at: Timestamp) 
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn awaiting(tx: &Transaction<'_>) -> Result<Vec<ConversationId>> {
-    let mut statement = tx.prepare_cached(
+    let statement = tx.prepare_cached(
         "SELECT conversation FROM messages INDEXED BY messages_awaiting
          WHERE outgoing = 1 AND status IN (2, 3) AND conversation > ?1
          ORDER BY conversation LIMIT 1",
     )?;
-    let mut awaiting: Vec<ConversationId> = Vec::new();
-    let mut behind = Vec::new();
-    while let Some(conversation) =
-        statement.query_row([&behind], |row| blob(row, "conversation")).optional()?
-    {
-        awaiting.push(conversation);
-        behind = conversation.as_bytes().to_vec();
-    }
-    Ok(awaiting)
+    Ok(of_each_conversation(statement, |_, conversation| Ok(conversation))?)
 }

@@ -10,7 +10,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::columns::millis;
-use super::messages::{MessageRow, read};
+use super::messages::{MessageRow, ORDER, read};
 use crate::content::Content;
 use crate::error::Result;
 
@@ -47,7 +47,7 @@ pub fn find(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let Some(query) = query(words).filter(|_| limit > 0) else { return Ok(Vec::new()) };
     let mut hits = tx.prepare_cached(HITS)?;
-    let mut shown = tx.prepare_cached(SHOWN)?;
+    let mut shown = tx.prepare_cached(&shown())?;
     let conversation = conversation.as_ref().map(ConversationId::as_bytes);
     let mut hits = hits.query(params![query, conversation])?;
     let mut found: Vec<Found> = Vec::new();
@@ -105,8 +105,9 @@ fn newer_begin_at(tx: &Transaction<'_>, sent_at: i64) -> Result<i64> {
 }
 
 /// The message that shows a hit: itself, or the one that it edits, if that is its last edit.
-const SHOWN: &str = "
-    SELECT message.* FROM messages hit
+fn shown() -> String {
+    format!(
+        "SELECT message.* FROM messages hit
     JOIN messages message ON message.id = ifnull(hit.target, hit.id)
     WHERE hit.place = ?1 AND message.kind = 'text'
         AND (message.deadline IS NULL OR message.deadline > ?2)
@@ -115,8 +116,10 @@ const SHOWN: &str = "
              WHERE edit.target = message.id AND edit.conversation = message.conversation
                 AND edit.kind = 'edit' AND edit.sender_account = message.sender_account
                 AND edit.status <> 5
-             ORDER BY ifnull(edit.sequence, 9223372036854775807) DESC, edit.place DESC LIMIT 1),
-            message.place)";
+             ORDER BY {ORDER} DESC, place DESC LIMIT 1),
+            message.place)"
+    )
+}
 
 /// Each word in quotes, so that nothing of what was typed is taken for an operator.
 fn query(words: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use chat_core::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::columns::millis;
-use super::messages::{MessageRow, ORDER, number, read, unsigned};
+use super::messages::{MessageRow, ORDER, UNPLACED, number, read, unsigned};
 use crate::content::ASIDES;
 use crate::error::Result;
 
@@ -52,7 +52,7 @@ pub fn newest(
 ) -> Result<Bound> {
     let unplaced: u32 = tx.query_row(
         &format!(
-            "SELECT count(*) FROM messages WHERE {shown} AND {ORDER} = 9223372036854775807",
+            "SELECT count(*) FROM messages WHERE {shown} AND {ORDER} = {UNPLACED}",
             shown = shown()
         ),
         params![conversation.as_bytes(), millis(now)],

@@ -24,7 +24,8 @@ const BESIDE: [&str; 4] = ["-wal", "-shm", "-journal", TURNS];
 ///
 /// # Errors
 ///
-/// [`Kind::StoreFailed`](crate::Kind::StoreFailed) if a file can be neither written nor deleted: call it again.
+/// [`Kind::StoreFailed`](crate::Kind::StoreFailed) if a file can be neither written nor deleted: call
+/// it again.
 pub async fn wipe(path: impl Into<PathBuf>) -> Result<()> {
     file::remove(files_of(&path.into())).await
 }

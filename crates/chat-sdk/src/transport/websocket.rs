@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chat_core::codec::{DecodeError, from_bytes, to_bytes};
 use chat_core::frame::{ClientFrame, RelayFrame, SOCKET_PATH, SUBPROTOCOL_CBOR};
 use chat_core::limits::FRAME_BYTES_MAX;
 use chat_core::reject::{Reject, RejectCode};
@@ -23,7 +22,10 @@ use tokio_tungstenite::{
 };
 
 use super::authority::unreachable_or_not_trusted;
-use super::{AccessToken, CONNECT_WITHIN, FrameSink, FrameStream, Link, Origin, WRITE_WITHIN};
+use super::{
+    AccessToken, CONNECT_WITHIN, FrameSink, FrameStream, Link, Origin, WRITE_WITHIN, decoded,
+    encoded,
+};
 use crate::error::{Error, Kind, Result};
 use crate::tasks::timeout;
 
@@ -103,10 +105,7 @@ struct Sink(SplitSink<Socket, Message>);
 #[async_trait]
 impl FrameSink for Sink {
     async fn send(&mut self, frame: &ClientFrame) -> Result<()> {
-        let bytes = to_bytes(frame);
-        if bytes.len() > FRAME_BYTES_MAX {
-            return Err(Kind::TooLarge.into());
-        }
+        let bytes = encoded(frame)?;
         timeout(WRITE_WITHIN, self.0.send(Message::Binary(bytes.into())))
             .await
             .map_err(|elapsed| Kind::Offline.because(elapsed))?
@@ -126,13 +125,11 @@ impl FrameStream for Stream {
     async fn next(&mut self) -> Result<Option<RelayFrame>> {
         while let Some(message) = self.0.next().await {
             match message.map_err(|error| Kind::Offline.because(error))? {
-                Message::Binary(bytes) => match from_bytes(&bytes) {
-                    Ok(frame) => return Ok(Some(frame)),
-                    Err(DecodeError::UnknownKind) => {
-                        tracing::debug!(bytes = bytes.len(), "passed over an unknown frame");
+                Message::Binary(bytes) => {
+                    if let Some(frame) = decoded(&bytes)? {
+                        return Ok(Some(frame));
                     }
-                    Err(error) => return Err(Kind::RelayFault.because(error)),
-                },
+                }
                 Message::Text(_) => return Err(Kind::RelayFault.into()),
                 Message::Close(_) => return Ok(None),
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::accounts::{registration, workspaces_by};
 use super::{
-    A_DAY, Accounts, BlobConfig, BlobStore, Config, Database, Network, Operating, PushConfig,
-    blobs, push, retention, tls,
+    Accounts, BlobConfig, BlobStore, Config, Database, Network, Operating, PushConfig, blobs, push,
+    retention, tls,
 };
+use crate::clock::A_DAY;
 
 /// Every setting: its key in a file, and what it is when nobody says.
 pub const KEYS: &[(&str, &str)] = &[

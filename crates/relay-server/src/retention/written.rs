@@ -1,12 +1,10 @@
 //! Rules as operators write and read them: in days and mebibytes.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::{Hold, Rules};
+use crate::clock::A_DAY;
 
-const SECONDS_A_DAY: u64 = 24 * 3600;
 const BYTES_A_MEBIBYTE: u64 = 1024 * 1024;
 
 /// [`Rules`] in the units that they are set in; what is absent is not limited.
@@ -25,7 +23,7 @@ pub struct WrittenRules {
 impl From<WrittenRules> for Rules {
     fn from(written: WrittenRules) -> Self {
         let bytes = |mebibytes: u32| u64::from(mebibytes) * BYTES_A_MEBIBYTE;
-        let days = |days: u32| Duration::from_secs(u64::from(days) * SECONDS_A_DAY);
+        let days = |days: u32| A_DAY.saturating_mul(days);
         Self {
             keep: written.keep_days.map(days),
             hold: if written.until_delivered { Hold::UntilDelivered } else { Hold::Kept },
@@ -41,7 +39,7 @@ impl From<Rules> for WrittenRules {
         let whole = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         let mebibytes = |bytes: u64| whole(bytes / BYTES_A_MEBIBYTE);
         Self {
-            keep_days: rules.keep.map(|keep| whole(keep.as_secs() / SECONDS_A_DAY)),
+            keep_days: rules.keep.map(|keep| whole(keep.as_secs() / A_DAY.as_secs())),
             until_delivered: rules.hold == Hold::UntilDelivered,
             mebibytes_an_account: rules.account_bytes.map(mebibytes),
             mebibytes_a_workspace: rules.workspace_bytes.map(mebibytes),

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chat_core::codec::{DecodeError, from_bytes, to_bytes};
+use chat_core::codec::to_bytes;
 use chat_core::frame::{ClientFrame, RelayFrame, SOCKET_PATH, SUBPROTOCOL_CBOR};
 use chat_core::limits::FRAME_BYTES_MAX;
 use js_sys::{ArrayBuffer, Uint8Array};
@@ -31,7 +31,8 @@ use super::refused;
 use crate::error::{Kind, Result};
 use crate::tasks::{sleep, timeout};
 use crate::transport::{
-    AccessToken, CONNECT_WITHIN, FrameSink, FrameStream, Link, Origin, WRITE_WITHIN,
+    AccessToken, CONNECT_WITHIN, FrameSink, FrameStream, Link, Origin, WRITE_WITHIN, decoded,
+    encoded,
 };
 
 /// Most events that wait to be read, and most bytes in them: some windows of the relay's.
@@ -189,10 +190,7 @@ impl Sink {
 #[async_trait]
 impl FrameSink for Sink {
     async fn send(&mut self, frame: &ClientFrame) -> Result<()> {
-        let bytes = to_bytes(frame);
-        if bytes.len() > FRAME_BYTES_MAX {
-            return Err(Kind::TooLarge.into());
-        }
+        let bytes = encoded(frame)?;
         let room = async {
             while self.is_full() {
                 sleep(LOOK_AGAIN_AFTER).await;
@@ -256,12 +254,8 @@ impl FrameStream for Stream {
                 Happening::Fault => return Err(Kind::RelayFault.into()),
             };
             self.parts.waiting.set(self.parts.waiting.get().saturating_sub(bytes.len()));
-            match from_bytes(&bytes) {
-                Ok(frame) => return Ok(Some(frame)),
-                Err(DecodeError::UnknownKind) => {
-                    tracing::debug!(bytes = bytes.len(), "passed over an unknown frame");
-                }
-                Err(error) => return Err(Kind::RelayFault.because(error)),
+            if let Some(frame) = decoded(&bytes)? {
+                return Ok(Some(frame));
             }
         }
         Ok(None)
