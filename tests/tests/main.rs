@@ -41,6 +41,7 @@ mod removal;
 mod reporting;
 mod restoring;
 mod retention;
+mod rewrapping;
 mod scheduled;
 mod settings;
 mod several_devices;

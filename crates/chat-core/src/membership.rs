@@ -281,6 +281,14 @@ impl Membership {
         self.role(account).is_some_and(|role| self.policy.post.allows(role))
     }
 
+    /// Tells whether `account` may wrap what was said before for members who came later: who may let
+    /// them in may give them the past, where the rules let them read it.
+    #[must_use]
+    pub fn may_give_history(&self, account: AccountId) -> bool {
+        let may_add = self.role(account).is_some_and(|role| self.policy.add.allows(role));
+        may_add && self.policy.history == History::FromBeginning
+    }
+
     /// The entry that would come next.
     #[must_use]
     pub fn next_entry(

@@ -12,6 +12,7 @@
 //!  settings    registers            what this account has settled, for its own devices
 //!  keyring-lock a snapshot          a fresh lock of the keyring, for this account's own devices
 //!  chain-request a device         somebody lacks that device's sender chain
+//!  history-given an account       who came later can read now what was said before
 //!  attachment  where a file is      a message people see, with a file
 //!  …           kept as it came          a newer app wrote it; shown as "not supported" until then
 //! ```
@@ -24,6 +25,7 @@ mod chain_request;
 mod deletion;
 pub(crate) mod details;
 mod edit;
+mod history_given;
 pub(crate) mod lock;
 mod picture;
 pub(crate) mod profile;
@@ -77,6 +79,8 @@ pub enum Content {
     KeyringLock(HandedLock),
     /// Its sender lacks the sender chain of this device.
     ChainRequest(DeviceAddress),
+    /// What was said before this account came is wrapped for it now.
+    HistoryGiven(AccountId),
     /// What was here was deleted by who had sent it. Never travels.
     Deleted,
     /// Something this version does not know; kept as it came.
@@ -105,6 +109,7 @@ impl Content {
             settings::KIND => settings::decode(body).map(Self::Settings),
             lock::KIND => lock::decode(body).map(Self::KeyringLock),
             chain_request::KIND => chain_request::decode(body).map(Self::ChainRequest),
+            history_given::KIND => history_given::decode(body).map(Self::HistoryGiven),
             DELETED_KIND => Some(Self::Deleted),
             _ => None,
         };
@@ -115,8 +120,10 @@ impl Content {
     pub(crate) fn is_ours(kind: &str) -> bool {
         let ours =
             [text::KIND, attachment::KIND, title::KIND, reaction::KIND, edit::KIND, deletion::KIND];
-        let aside = [details::KIND, profile::KIND, settings::KIND, lock::KIND, chain_request::KIND];
-        ours.contains(&kind) || aside.contains(&kind) || kind == DELETED_KIND
+        let for_all = [details::KIND, profile::KIND, history_given::KIND];
+        let for_few = [settings::KIND, lock::KIND, chain_request::KIND];
+        let aside = for_all.contains(&kind) || for_few.contains(&kind);
+        ours.contains(&kind) || aside || kind == DELETED_KIND
     }
 
     /// The kind it travels under.
@@ -134,6 +141,7 @@ impl Content {
             Self::Settings(_) => settings::KIND,
             Self::KeyringLock(_) => lock::KIND,
             Self::ChainRequest(_) => chain_request::KIND,
+            Self::HistoryGiven(_) => history_given::KIND,
             Self::Deleted => DELETED_KIND,
             Self::Unknown { kind, .. } => kind,
         }
@@ -158,6 +166,7 @@ impl Content {
             Self::Settings(registers) => settings::encode(registers),
             Self::KeyringLock(lock) => lock::encode(lock),
             Self::ChainRequest(of) => Ok(chain_request::encode(*of)),
+            Self::HistoryGiven(to) => Ok(history_given::encode(*to)),
             Self::Deleted => Err(Kind::ArgumentInvalid.into()),
             Self::Unknown { body, .. } => Ok(body.clone()),
         }
@@ -195,7 +204,8 @@ impl Content {
     /// Tells whether it is said beside the conversation: it takes effect, and is then forgotten.
     pub(crate) fn is_aside(&self) -> bool {
         let is_of_ours = matches!(self, Self::Settings(_) | Self::KeyringLock(_));
-        is_of_ours || matches!(self, Self::Details(_) | Self::Profile(_) | Self::ChainRequest(_))
+        let is_of_devices = matches!(self, Self::ChainRequest(_) | Self::HistoryGiven(_));
+        is_of_ours || is_of_devices || matches!(self, Self::Details(_) | Self::Profile(_))
     }
 
     /// The first message of the thread it belongs to.
@@ -238,7 +248,8 @@ impl fmt::Debug for Content {
 /// What stands in the store where a message was deleted.
 pub(crate) const DELETED_KIND: &str = "deleted";
 /// Kinds that are no messages to look at, as a list in SQL.
-pub(crate) const ASIDES: &str = "('title', 'details', 'profile', 'settings')";
+pub(crate) const ASIDES: &str = "('title', 'details', 'profile', 'settings', 'keyring-lock', \
+     'chain-request', 'history-given')";
 
 #[cfg(test)]
 mod tests {

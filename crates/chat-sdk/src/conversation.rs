@@ -230,7 +230,9 @@ impl Conversation {
         rename(&self.hub, self.id, title.into()).await
     }
 
-    /// Adds somebody by name. They read what is said from now on.
+    /// Adds somebody by name. They read what is said from now on; where the rules let new members read
+    /// from the beginning, what was said before is wrapped for them in the background, see
+    /// [`Self::give_history`].
     ///
     /// # Errors
     ///
@@ -310,7 +312,7 @@ impl Conversation {
     }
 
     /// A member by name: names are looked for among the members, not at the relay.
-    async fn member_named(&self, username: &str) -> Result<AccountId> {
+    pub(crate) async fn member_named(&self, username: &str) -> Result<AccountId> {
         let members = self.members().await?;
         let found = members.into_iter().find(|member| member.contact.username == username);
         Ok(found.ok_or(Kind::NotFound)?.contact.account)

@@ -26,6 +26,7 @@ use chat_core::frame::ClientFrame;
 use chat_core::id::{AccountId, ConversationId, MessageId};
 use chat_core::limits::DELIVERY_WINDOW_MESSAGES;
 use chat_core::receipt::{ReceiptKind, Sequence};
+use chat_core::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use self::timers::{Timer, Timers};
@@ -35,8 +36,9 @@ use crate::event::ConnectionState;
 use crate::expiry;
 use crate::hub::Hub;
 use crate::learning::learn;
+use crate::live::fetch_newest;
 use crate::profile;
-
+use crate::rewrapping;
 use crate::scheduled;
 use crate::sealing::Step;
 use crate::settings;
@@ -68,6 +70,7 @@ enum Done {
     Prepared(ConversationId, Result<Step>),
     Settled(ConversationId, Result<()>),
     Published(Result<()>),
+    Rewrapped(Result<Option<Timestamp>>),
     Aside(Result<()>),
 }
 
@@ -142,6 +145,8 @@ pub(crate) struct Engine {
     receiving: bool,
     /// What was settled is being told; there is never a second job for that.
     publishing: bool,
+    /// The past is being wrapped for somebody; there is never a second job for that.
+    rewrapping: bool,
     told: HashMap<(ConversationId, ReceiptKind), Sequence>,
     unconfirmed: Vec<Told>,
     /// The ping whose answer says that these receipts were read.
@@ -175,6 +180,7 @@ impl Engine {
             inbox: Vec::new(),
             receiving: false,
             publishing: false,
+            rewrapping: false,
             told: HashMap::new(),
             unconfirmed: Vec::new(),
             confirming: None,
@@ -220,6 +226,7 @@ impl Engine {
                 self.busy.clear();
                 self.receiving = false;
                 self.publishing = false;
+                self.rewrapping = false;
                 self.connecting = false;
                 return Err(Kind::Internal.because(error));
             }
@@ -242,6 +249,13 @@ impl Engine {
                 // Something may have been settled meanwhile.
                 self.publish();
             }
+            Input::Done(Done::Rewrapped(outcome)) => {
+                self.rewrapping = false;
+                let clock = &self.hub.context.clock;
+                self.timers.rewrap = outcome?.map(|at| clock.wait_until(at));
+                // Somebody may have come meanwhile.
+                self.rewrap();
+            }
             Input::Done(Done::Aside(outcome)) => {
                 outcome?;
                 self.arm_expiry().await;
@@ -250,6 +264,7 @@ impl Engine {
             Input::Timer(Timer::Heartbeat) => self.beat()?,
             Input::Timer(Timer::Expiry) => self.spawn_sweep(),
             Input::Timer(Timer::Scheduled) => self.spawn_release(),
+            Input::Timer(Timer::Rewrap) => self.hub.rewrap(),
         }
         Ok(Next::Continue)
     }
@@ -302,6 +317,7 @@ impl Engine {
             self.write(frame)?;
         }
         self.publish();
+        self.rewrap();
         self.tell_deletions().await?;
         self.send_waiting().await
     }
@@ -317,6 +333,27 @@ impl Engine {
             let told = settings::publish(&hub).await;
             Done::Published(told.and(profile::publish(&hub).await))
         });
+    }
+
+    /// Wraps the past for those who came later.
+    fn rewrap(&mut self) {
+        if !self.resumed || self.rewrapping || !self.hub.take_rewraps() {
+            return;
+        }
+        self.rewrapping = true;
+        let hub = Arc::clone(&self.hub);
+        self.jobs.spawn(async move { Done::Rewrapped(rewrapping::work(&hub).await) });
+    }
+
+    /// Reads what was before, where somebody has just let us.
+    fn spawn_fetch(&mut self, conversations: BTreeSet<ConversationId>) {
+        for conversation in conversations {
+            let hub = Arc::clone(&self.hub);
+            // What fails is fetched when it is looked for.
+            self.jobs.spawn(async move {
+                Done::Aside(pass_over(fetch_newest(&hub, conversation).await))
+            });
+        }
     }
 
     async fn arm_expiry(&mut self) {

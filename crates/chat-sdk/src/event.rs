@@ -76,6 +76,14 @@ pub enum Event {
         /// The index of the last entry of its log.
         index: u64,
     },
+    /// What was said in a conversation before this account came was wrapped for it, all of it or what
+    /// was said last. The newest page is fetched at once; the rest when it is looked for.
+    HistoryGiven {
+        /// Where.
+        conversation: ConversationId,
+        /// By whom.
+        by: AccountId,
+    },
     /// Somebody is typing, or no longer.
     Typing {
         /// Where.

@@ -34,6 +34,8 @@ pub(crate) struct Hub {
     settled: AtomicBool,
     /// Whether something may be due at another time than the engine knows.
     rescheduled: AtomicBool,
+    /// Whether there may be somebody to wrap the past for.
+    rewraps: AtomicBool,
     /// What is being typed here.
     pub(crate) typing: Outgoing,
     /// What the app wants of presence.
@@ -60,6 +62,7 @@ impl Hub {
             nudge: Notify::new(),
             settled: AtomicBool::new(true),
             rescheduled: AtomicBool::new(true),
+            rewraps: AtomicBool::new(true),
             typing: Outgoing::default(),
             wishes: Wishes::default(),
             deleting: tokio::sync::Mutex::default(),
@@ -139,6 +142,17 @@ impl Hub {
     /// Tells, once, whether something is to be said at another time.
     pub(crate) fn take_rescheduled(&self) -> bool {
         self.rescheduled.swap(false, Ordering::SeqCst)
+    }
+
+    /// Notes that there may be somebody to wrap the past for.
+    pub(crate) fn rewrap(&self) {
+        self.rewraps.store(true, Ordering::SeqCst);
+        self.nudge.notify_one();
+    }
+
+    /// Tells, once, whether there may be somebody to wrap the past for.
+    pub(crate) fn take_rewraps(&self) -> bool {
+        self.rewraps.swap(false, Ordering::SeqCst)
     }
 
     /// Notes that the outbox has changed.

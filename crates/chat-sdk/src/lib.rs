@@ -113,6 +113,7 @@ mod recipients;
 pub mod relay;
 pub mod reporting;
 mod resume;
+mod rewrapping;
 mod scheduled;
 mod sealing;
 mod sending;

@@ -20,7 +20,7 @@ mod watch;
 
 pub use self::diff::Diff;
 pub use self::list::{ConversationList, Summary};
-pub(crate) use self::past::fetch as fetch_past;
+pub(crate) use self::past::{fetch as fetch_past, fetch_newest};
 pub use self::timeline::{Earlier, Item, Pager, Timeline};
 pub use crate::store::history::Gap;
 

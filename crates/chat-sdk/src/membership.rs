@@ -31,6 +31,7 @@ use crate::event::{Event, Warning};
 use crate::hub::Hub;
 use crate::learning::learn;
 use crate::outbox::Progress;
+use crate::rewrapping;
 use crate::settings;
 use crate::store::conversations::{self, Standing};
 use crate::store::{profiles, progress};
@@ -127,6 +128,7 @@ pub(crate) async fn keep(hub: &Hub, id: ConversationId, entries: Vec<SignedEntry
         hub.emit(Event::Conversation { conversation: id });
     }
     if extended.grew {
+        hub.rewrap();
         hub.emit(Event::Membership { conversation: id, index: extended.membership.index() });
     }
     for (message, status) in extended.progress {
@@ -189,6 +191,9 @@ pub(crate) fn extend(
         conversations::push_entry(tx, id, entry.index, signed)?;
         note_stays(tx, id, entry)?;
         settings::note_if_own(tx, own, id, entry)?;
+        if !is_new {
+            rewrapping::note(tx, own, &membership, entry, now)?;
+        }
     }
     let has_left = |(_, entry): &(_, Verified<MembershipEntry>)| {
         matches!(entry.change, Change::Remove { .. } | Change::Leave)

@@ -124,6 +124,16 @@ fn by_account(
         .collect()
 }
 
+/// An account that something is wrapped for; nothing where its devices have to be fetched first.
+pub(crate) fn account(
+    tx: &Transaction<'_>,
+    own: &Own,
+    account: AccountId,
+) -> Result<Option<AccountRecipient>> {
+    let Some(list) = newest_known(tx, account)? else { return Ok(None) };
+    Ok(by_account(tx, own, &[list])?.pop())
+}
+
 /// The devices of an account, unless the relay has said that there is a newer list.
 fn newest_known(tx: &Transaction<'_>, account: AccountId) -> Result<Option<AccountDevices>> {
     match peers::load(tx, account)? {

@@ -13,12 +13,13 @@ use std::sync::Arc;
 use chat_core::api::account::{AccountKeys, AccountName, Keyring, OwnAccount};
 use chat_core::api::auth::RegistrationAnswer;
 use chat_core::api::conversations::{
-    AppendEntry, ConversationPage, DeleteMessage, MembershipHead, MembershipPage, MessagePage,
-    Receipts,
+    AddWraps, AddedWrap, AppendEntry, ConversationPage, DeleteMessage, MembershipHead,
+    MembershipPage, MessagePage, Receipts, WrapsAdded,
 };
 use chat_core::api::prekeys::{Bundles, FetchBundles, PrekeyCount};
 use chat_core::api::recovery::{PasswordFinish, PasswordStart, PutRecoveryKey};
 use chat_core::api::unread::Unread;
+use chat_core::codec::List;
 use chat_core::deletion::SignedDeletion;
 use chat_core::device::PublishedDevices;
 use chat_core::envelope::EnvelopeKeys;
@@ -198,7 +199,7 @@ impl Relay {
     ///
     /// [`Kind::TooLarge`] for more devices than a request may name.
     pub async fn fetch_bundles(&self, devices: Vec<DeviceAddress>) -> Result<Vec<PrekeyBundle>> {
-        let devices = chat_core::codec::List::new(devices)?;
+        let devices = List::new(devices)?;
         let bundles: Bundles =
             self.post("/v1/prekeys/fetch".into(), &FetchBundles { devices }).await?;
         Ok(bundles.bundles.into_vec())
@@ -264,6 +265,22 @@ impl Relay {
         after: Sequence,
     ) -> Result<MessagePage> {
         self.get(format!("/v1/conversations/{conversation}/messages?after={after}")).await
+    }
+
+    /// `POST /v1/conversations/{id}/wraps`: the past, wrapped for a member who came later; gives how
+    /// many of the wraps were news. At most 100.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotAMember`], [`Kind::Forbidden`], [`Kind::TooLarge`].
+    pub async fn add_wraps(
+        &self,
+        conversation: ConversationId,
+        wraps: Vec<AddedWrap>,
+    ) -> Result<u64> {
+        let path = format!("/v1/conversations/{conversation}/wraps");
+        let added: WrapsAdded = self.post(path, &AddWraps { wraps: List::new(wraps)? }).await?;
+        Ok(added.added)
     }
 
     /// `POST /v1/conversations/{id}/deletions`: a message that is to be gone for everybody.

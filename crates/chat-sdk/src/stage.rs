@@ -347,6 +347,15 @@ pub(crate) fn bundles_of(missing: Vec<DeviceAddress>, others: &mut [&mut Person]
 
 /// Lets everybody meet, and begins a group of them with the first as its admin.
 pub(crate) async fn group(people: &[&Person], policy: Policy) -> ConversationId {
+    begin(ConversationKind::Group, people, policy).await.0
+}
+
+/// As [`group`], of any kind; gives the entry that begins it as well.
+pub(crate) async fn begin(
+    kind: ConversationKind,
+    people: &[&Person],
+    policy: Policy,
+) -> (ConversationId, SignedEntry) {
     for one in people {
         for other in people {
             if one.own.account() != other.own.account() {
@@ -359,7 +368,7 @@ pub(crate) async fn group(people: &[&Person], policy: Policy) -> ConversationId 
         role: if place == 0 { Role::Admin } else { Role::Member },
     });
     let change = Change::Create {
-        kind: ConversationKind::Group,
+        kind,
         workspace: people[0].own.workspace,
         members: List::new(members.collect()).unwrap(),
         policy,
@@ -371,7 +380,7 @@ pub(crate) async fn group(people: &[&Person], policy: Policy) -> ConversationId 
     for person in people {
         person.hears_of(id, &entry).await;
     }
-    id
+    (id, entry)
 }
 
 /// Alice and Bob with stores in memory, in a group of two.

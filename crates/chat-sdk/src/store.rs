@@ -70,6 +70,7 @@ pub mod prekeys;
 pub mod profiles;
 pub mod progress;
 pub mod receipts;
+pub mod rewraps;
 pub mod scheduled;
 pub mod schema;
 pub mod search;

@@ -71,6 +71,8 @@ pub(crate) struct Received {
     pub(crate) frames: Vec<ClientFrame>,
     /// Accounts whose device lists are to be fetched.
     pub(crate) learn: BTreeSet<AccountId>,
+    /// Conversations whose past can be read now.
+    pub(crate) given: BTreeSet<ConversationId>,
     /// Whether everything that waited at the relay is applied now.
     pub(crate) caught_up: bool,
 }
@@ -89,13 +91,18 @@ pub(crate) async fn receive(hub: &Hub, batch: Vec<Inbound>) -> Result<Received> 
     if is_keyring_renewed {
         follow(hub).await;
     }
+    let given = events.iter().filter_map(|event| match event {
+        Event::HistoryGiven { conversation, .. } => Some(*conversation),
+        _ => None,
+    });
+    let given = given.collect();
     tell(hub, events);
     if is_keyring_renewed {
         let opened = settle(hub, Vec::new()).await?;
         learn.extend(opened.learn);
         tell(hub, opened.events);
     }
-    Ok(Received { frames, learn, caught_up })
+    Ok(Received { frames, learn, given, caught_up })
 }
 
 /// Opens what has waited for keys that are here now.

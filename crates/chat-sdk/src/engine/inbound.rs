@@ -173,6 +173,7 @@ impl Engine {
             self.write(frame)?;
         }
         self.spawn_learn(received.learn);
+        self.spawn_fetch(received.given);
         if received.caught_up && matches!(self.phase, Phase::Up(_)) {
             self.drained = true;
             self.note_caught_up();

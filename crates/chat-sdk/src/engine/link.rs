@@ -59,6 +59,7 @@ impl Engine {
         self.resumed = true;
         // What could not be told over the last connection is told over this one.
         self.hub.settle();
+        self.hub.rewrap();
         self.failures = 0;
         self.note_caught_up();
         self.look_around().await

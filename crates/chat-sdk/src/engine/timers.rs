@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Expiry,
     /// A message's time has come.
     Scheduled,
+    /// The past is to be wrapped for somebody who came later.
+    Rewrap,
 }
 
 /// The timers that are set.
@@ -26,6 +28,7 @@ pub(super) struct Timers {
     pub(super) heartbeat: Option<Wait>,
     pub(super) expiry: Option<Wait>,
     pub(super) scheduled: Option<Wait>,
+    pub(super) rewrap: Option<Wait>,
 }
 
 impl Timers {
@@ -37,6 +40,7 @@ impl Timers {
                 (&mut self.heartbeat, Timer::Heartbeat),
                 (&mut self.expiry, Timer::Expiry),
                 (&mut self.scheduled, Timer::Scheduled),
+                (&mut self.rewrap, Timer::Rewrap),
             ];
             for (slot, timer) in timers {
                 let is_over =
@@ -59,6 +63,7 @@ impl fmt::Debug for Timers {
             .field("heartbeat", &self.heartbeat.is_some())
             .field("expiry", &self.expiry.is_some())
             .field("scheduled", &self.scheduled.is_some())
+            .field("rewrap", &self.rewrap.is_some())
             .finish()
     }
 }

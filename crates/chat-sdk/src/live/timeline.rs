@@ -72,6 +72,11 @@ pub enum Earlier {
     More,
     /// The view begins where the conversation does, for this account.
     Beginning,
+    /// What is before was said before this account came, and nobody has wrapped it for the account
+    /// yet: an admin's device does that when it has a connection. [`Event::HistoryGiven`] tells of it.
+    ///
+    /// [`Event::HistoryGiven`]: crate::Event::HistoryGiven
+    Awaited,
     /// The view is full; what is newer would have to leave it.
     Full,
 }
@@ -111,6 +116,25 @@ impl Conversation {
     /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
     pub async fn timeline_of(&self, count: u32) -> Result<Timeline> {
         Timeline::open(Arc::clone(&self.hub), self.id, count.clamp(1, WINDOW_MAX)).await
+    }
+}
+
+/// How far down the relay was asked in one go: what stays closed is not asked for again.
+#[derive(Default)]
+struct Asked {
+    down_to: Option<Sequence>,
+}
+
+impl Asked {
+    fn note(&mut self, gap: Gap, shown: Gap) {
+        if shown.last >= gap.last {
+            self.down_to = Some(shown.first);
+        }
+    }
+
+    fn without(&self, gap: Gap) -> Option<Gap> {
+        let last = self.down_to.map_or(gap.last, |place| gap.last.min(place.saturating_sub(1)));
+        (gap.first <= last).then_some(Gap { last, ..gap })
     }
 }
 
@@ -230,14 +254,13 @@ impl Pager {
             return Ok(Earlier::Full);
         }
         self.move_to(moved);
+        let mut asked = Asked::default();
         for _ in 0..PAGES_MAX {
             if brought >= count {
                 return Ok(Earlier::More);
             }
-            let gaps = move |tx: &Transaction<'_>| history::gaps(tx, id, 1);
-            let gaps = self.hub.context.store.read(gaps).await?;
-            let Some(gap) = gaps.last().copied() else { break };
-            past::fetch(&self.hub, id, gap).await?;
+            let Some(gap) = self.newest_gap(Sequence::MIN, &asked).await? else { break };
+            asked.note(gap, past::fetch(&self.hub, id, gap).await?);
             let bound = self.bound();
             let earlier =
                 move |tx: &Transaction<'_>| window::earlier(tx, id, bound, count - brought, now);
@@ -245,10 +268,11 @@ impl Pager {
             (moved, brought) = (further, brought.saturating_add(more));
             self.move_to(moved);
         }
-        let gaps = move |tx: &Transaction<'_>| history::gaps(tx, id, 1);
-        let is_whole = self.hub.context.store.read(gaps).await?.is_empty();
-        let is_beginning = moved == Bound::BEGINNING && is_whole;
-        Ok(if is_beginning { Earlier::Beginning } else { Earlier::More })
+        if moved != Bound::BEGINNING || self.newest_gap(Sequence::MIN, &asked).await?.is_some() {
+            return Ok(Earlier::More);
+        }
+        let is_whole = self.newest_gap(Sequence::MIN, &Asked::default()).await?.is_none();
+        Ok(if is_whole { Earlier::Beginning } else { Earlier::Awaited })
     }
 
     /// Asks the relay for what stands in a gap. What this device can open appears; what is gone
@@ -259,16 +283,22 @@ impl Pager {
     /// [`Kind::StoreFailed`](crate::Kind::StoreFailed); [`Kind::NotAMember`](crate::Kind::NotAMember) and what befalls every request, and the gap
     /// stays.
     pub async fn fill(&self, gap: Gap) -> Result<()> {
-        let (id, mut left) = (self.conversation, gap);
+        let mut asked = Asked { down_to: Some(gap.last.saturating_add(1)) };
+        let mut left = Some(gap);
         for _ in 0..PAGES_MAX {
-            past::fetch(&self.hub, id, left).await?;
-            let gaps = move |tx: &Transaction<'_>| history::gaps(tx, id, gap.first);
-            let gaps = self.hub.context.store.read(gaps).await?;
-            let within = gaps.into_iter().rfind(|open| open.first <= gap.last);
-            let Some(within) = within else { return Ok(()) };
-            left = Gap { first: within.first, last: within.last.min(gap.last) };
+            let Some(open) = left else { break };
+            asked.note(open, past::fetch(&self.hub, self.conversation, open).await?);
+            left = self.newest_gap(gap.first, &asked).await?;
         }
         Ok(())
+    }
+
+    /// The newest gap from a place on, without what was asked for already.
+    async fn newest_gap(&self, from: Sequence, asked: &Asked) -> Result<Option<Gap>> {
+        let id = self.conversation;
+        let gaps = move |tx: &Transaction<'_>| history::gaps(tx, id, from);
+        let gaps = self.hub.context.store.read(gaps).await?;
+        Ok(gaps.into_iter().rev().find_map(|gap| asked.without(gap)))
     }
 
     async fn is_full(&self, bound: Bound) -> Result<bool> {

@@ -36,6 +36,11 @@ pub(super) fn apply(
         Content::ChainRequest(of) => {
             asking::hear(tx, own, id, message.sender, *of).map(|()| Vec::new())
         }
+        Content::HistoryGiven(to) if *to == own.account() => {
+            let is_theirs = row.membership.may_give_history(sender);
+            let given = Event::HistoryGiven { conversation: id, by: sender };
+            Ok(Vec::from_iter(is_theirs.then_some(given)))
+        }
         Content::Profile(profile) => profile::hear(tx, own, id, sender, profile),
         Content::Details(details) => details::hear(tx, row, message, details),
         _ => Ok(Vec::new()),

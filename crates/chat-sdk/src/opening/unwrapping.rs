@@ -67,7 +67,8 @@ pub(super) fn open_for_us(
     let Header { conversation, sender, message, .. } = arrival.header;
     let not_authentic = not_authentic(&arrival.header);
     let envelope = &arrival.envelope;
-    let Some(wrap) = envelope.wraps.iter().find(|wrap| wrap.is_for(own.address)) else {
+    let ours = envelope.wraps.iter().filter(|wrap| wrap.is_for(own.address)).collect::<Vec<_>>();
+    let Some(wrap) = ours.first() else {
         return Ok(Err(Warning::NotForThisDevice { conversation, sender, message }.into()));
     };
     let Some(theirs) = devices::known(tx, sender.account)? else {
@@ -83,13 +84,17 @@ pub(super) fn open_for_us(
             unwrap_on_session(tx, own, envelope, wrap, certificate, identity, now)?
         }
         WrapScheme::SenderChain => unwrap_on_chain(tx, envelope, wrap, &arrival.header, now)?,
-        _ => unwrap_for_account(envelope, wrap, &own.keyring.get(), rng)
-            .map(|(secret, list)| (secret, Some(list), Via::Account)),
+        _ => unwrap_by_any(own, envelope, &ours, rng),
     };
     let (secret, list, via) = match unwrapped {
         Ok(unwrapped) => unwrapped,
-        Err(OpenError::UnknownEpoch) if wrap.epoch > newest_epoch(own) => {
-            return Ok(Err(Closed::Awaits { epoch: wrap.epoch }));
+        Err(OpenError::UnknownEpoch) => {
+            let epochs = ours.iter().map(|wrap| wrap.epoch);
+            let newer = epochs.filter(|epoch| *epoch > newest_epoch(own)).min();
+            return Ok(Err(match newer {
+                Some(epoch) => Closed::Awaits { epoch },
+                None => not_authentic.into(),
+            }));
         }
         Err(_) => return Ok(Err(not_authentic.into())),
     };
@@ -115,6 +120,28 @@ fn newest_epoch(own: &Own) -> u32 {
 
 /// The secret, and the number of our device list where the wrap was made for us alone.
 type Secret = (MessageSecret, Option<u32>, Via);
+
+/// Opens the first wrap for our account that opens. There is more than one where somebody has wrapped
+/// a message of the past again, for newer keys of ours.
+///
+/// SECURITY: a wrap of somebody who knows no better, or means no good, does not hide another.
+fn unwrap_by_any(
+    own: &Own,
+    envelope: &Envelope,
+    wraps: &[&Wrap],
+    rng: &mut impl CryptoRng,
+) -> Result<Secret, OpenError> {
+    let keyring = own.keyring.get();
+    let mut refused = OpenError::NotAuthentic;
+    for wrap in wraps {
+        match unwrap_for_account(envelope, wrap, &keyring, rng) {
+            Ok((secret, list)) => return Ok((secret, Some(list), Via::Account)),
+            Err(OpenError::UnknownEpoch) => refused = OpenError::UnknownEpoch,
+            Err(_) => {}
+        }
+    }
+    Err(refused)
+}
 
 /// Opens a wrap on a sender chain. The advanced chain is stored at once.
 fn unwrap_on_chain(

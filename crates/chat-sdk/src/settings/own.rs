@@ -151,7 +151,7 @@ async fn read_past(hub: &Hub) -> Result<()> {
             let Some(gap) = hub.context.store.read(gaps).await?.into_iter().next_back() else {
                 break;
             };
-            pass_over(fetch_past(hub, id, gap).await)?;
+            pass_over(fetch_past(hub, id, gap).await.map(drop))?;
         }
     }
     Ok(())

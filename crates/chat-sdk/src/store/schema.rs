@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/3_asking.sql"),
     include_str!("migrations/4_searching.sql"),
     include_str!("migrations/5_finding.sql"),
+    include_str!("migrations/6_rewrapping.sql"),
 ];
 
 /// Brings the file to [`VERSION`].
