@@ -5,7 +5,7 @@
 //! | [`auth`] | `/v1/auth/…`, `/v1/devices/enrol` |
 //! | [`accounts`] | `/v1/account…`, `/v1/accounts/…` |
 //! | [`prekeys`] | `/v1/prekeys…` |
-//! | [`conversations`], [`deletions`] | `/v1/conversations…` |
+//! | [`conversations`], [`deletions`], [`rewrap`] | `/v1/conversations…` |
 //! | [`push`] | `/v1/devices/self/push` |
 //! | [`backup`] | `/v1/account/backup…` |
 //! | [`blobs`] | `/v1/blobs…` |
@@ -45,6 +45,7 @@ mod range;
 pub mod recovery;
 pub mod refusal;
 pub mod reports;
+pub mod rewrap;
 pub mod routes;
 pub mod sentences;
 pub mod trace;
@@ -144,6 +145,7 @@ pub fn routes() -> Routes {
         .route(blobs::PATH, get(blobs::get).put(blobs::put).delete(blobs::delete))
         .route("/v1/blobs/{blob}/upload", get(blobs::upload))
         .route("/v1/conversations/{conversation}/deletions", post(deletions::delete))
+        .route("/v1/conversations/{conversation}/wraps", post(rewrap::add))
         .route("/v1/unread", get(unread::counts))
         .route("/v1/reports", post(reports::file))
         .route("/v1/auth/recovery/start", post(recovery::start))

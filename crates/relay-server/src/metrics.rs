@@ -46,6 +46,8 @@ pub struct Metrics {
     pub expired: Counter,
     /// Messages that somebody has deleted for everybody.
     pub deleted: Counter,
+    /// Wraps that were added for members who came later.
+    pub rewrapped: Counter,
     /// Reports of messages that were filed.
     pub reports: Counter,
     /// Connections that lost their queue because they were too slow.
@@ -85,6 +87,7 @@ impl Default for Metrics {
             log_reads: Counter::default(),
             expired: Counter::default(),
             deleted: Counter::default(),
+            rewrapped: Counter::default(),
             reports: Counter::default(),
             lagged: Counter::default(),
             commit_messages: Histogram::with_bounds([
@@ -136,6 +139,7 @@ impl Metrics {
             ("log_reads_total", "Reads of a log for a connected device.", &self.log_reads),
             ("expired_total", "Messages whose timer ended.", &self.expired),
             ("deleted_total", "Messages deleted for everybody.", &self.deleted),
+            ("rewrapped_total", "Wraps of the past that were added.", &self.rewrapped),
             ("reports_total", "Reports filed.", &self.reports),
             ("lagged_total", "Connections that lost their queue.", &self.lagged),
             ("batches_split_total", "Batches written one by one.", &self.batches_split),

@@ -5,6 +5,7 @@
 //! have to be.
 
 pub mod disclosure;
+pub mod rewrap;
 pub mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,4 +153,12 @@ pub fn check_wraps(
     let named = wrong.into_iter().take(ACCOUNTS_NAMED_MAX).collect();
     reject.accounts = List::new(named).ok();
     Err(reject)
+}
+
+/// What the vectors write as text.
+#[cfg(test)]
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<char> = text.chars().collect();
+    let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16);
+    digits.chunks(2).map(|pair| byte(pair).unwrap()).collect()
 }

@@ -12,6 +12,7 @@
 //! | keep a backup of history | [`backup`] |
 //! | take what is disclosed about messages | [`reports`] |
 //! | take in, hand out and delete blobs | [`blobs`] |
+//! | give the past to who came later | [`rewrap`] |
 //! | send, acknowledge, tell what was read, type | [`send`], [`receipts`], [`typing`] |
 //! | what an operator does to accounts, on the machine itself | [`administration`] |
 //!
@@ -43,6 +44,7 @@ pub mod recovery;
 pub mod register;
 pub mod reports;
 pub mod retention;
+pub mod rewrap;
 pub mod send;
 pub mod sessions;
 pub mod tokens;

@@ -36,6 +36,7 @@ pub mod recovery;
 pub mod reports;
 pub mod restoring;
 mod retention;
+mod rewrap;
 mod row;
 pub mod schema;
 pub mod sqlite;
@@ -75,6 +76,7 @@ pub use records::{
     NewMessage, NewPrekeys, PendingKind, ReceiptOutcome, RefreshOutcome, Session, SessionState,
 };
 pub use retention::{Erased, Erasure, RetentionStorage, Usage};
+pub use rewrap::RewrapStorage;
 pub use unread::UnreadStorage;
 pub use workspaces::{
     AccountErased, InvitationRecord, Joins, SessionRecord, Standing, WorkspaceRecord,
@@ -96,6 +98,7 @@ pub trait Storage:
     + PresenceStorage
     + PushStorage
     + RetentionStorage
+    + RewrapStorage
     + UnreadStorage
     + administration::Administration
     + vitals::Measured

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chat_core::codec::to_bytes;
-use chat_core::envelope::Envelope;
+use chat_core::envelope::{Envelope, Wrap};
 use chat_core::id::{AccountId, WorkspaceId};
 use chat_core::reject::{Reject, RejectCode};
 use chat_core::time::Timestamp;
@@ -268,8 +268,13 @@ impl Batch {
 
 /// About how many bytes an envelope takes.
 pub(crate) fn size(envelope: &Envelope) -> usize {
-    let wraps: usize = envelope.wraps.iter().map(|wrap| wrap.bytes.len() + 64).sum();
+    let wraps: usize = envelope.wraps.iter().map(wrap_size).sum();
     envelope.payload.len() + envelope.header.len() + wraps + 64
+}
+
+/// About how many of them are a wrap's.
+pub(crate) fn wrap_size(wrap: &Wrap) -> usize {
+    wrap.bytes.len() + 64
 }
 
 async fn publisher(bus: Arc<dyn Bus>, news: News, mut committed: mpsc::Receiver<Committed>) {

@@ -47,6 +47,7 @@ pub const SENTENCES: &[(&str, &str)] = &[
     ("blobs::upload", "Tells how far an upload has come, its uploader only."),
     ("unread::counts", "Counts what the account has not seen, by conversation and workspace."),
     ("deletions::delete", "Erases a message for everybody, by a signed word."),
+    ("rewrap::add", "Adds wraps to earlier messages, for members who came later."),
     ("reports::file", "Reports messages by disclosing what opens these, and no others."),
     ("recovery::start", "Asks for a challenge to log in with the recovery phrase."),
     ("recovery::finish", "Answers it; the token reads the keyring and enrols a device."),

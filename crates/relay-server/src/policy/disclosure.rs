@@ -40,6 +40,7 @@ mod tests {
     use chat_core::envelope::Header;
     use serde_json::Value;
 
+    use super::super::unhex;
     use super::*;
 
     #[test]
@@ -93,11 +94,5 @@ mod tests {
             (envelope, field("secret"))
         };
         cases.iter().map(read).collect()
-    }
-
-    fn unhex(text: &str) -> Vec<u8> {
-        let digits: Vec<char> = text.chars().collect();
-        let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16);
-        digits.chunks(2).map(|pair| byte(pair).unwrap()).collect()
     }
 }

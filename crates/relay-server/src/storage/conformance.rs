@@ -21,6 +21,7 @@ pub(super) mod reading;
 pub(super) mod recovery;
 pub(super) mod reports;
 pub(super) mod retention;
+pub(super) mod rewrap;
 pub(super) mod unread;
 pub(super) mod workspaces;
 
@@ -177,6 +178,16 @@ macro_rules! suite {
                 messages_of_every_month_stand_in_one_line,
                 months_that_are_too_old_are_let_go_of,
                 usage_is_counted_by_account_and_workspace,
+            }
+            rewrap {
+                who_came_later_reads_by_the_wrap_that_was_added,
+                a_wrap_is_added_once_and_never_replaced,
+                another_epoch_is_added_beside_the_first,
+                what_is_gone_or_destroys_itself_takes_no_wraps,
+                only_what_is_signed_takes_wraps,
+                a_message_takes_so_many_wraps_and_no_more,
+                of_many_who_give_at_once_nothing_is_lost,
+                added_wraps_go_with_their_message,
             }
             unread {
                 what_others_said_after_the_last_look_is_unread,

@@ -9,7 +9,7 @@ use chat_core::membership::{ConversationKind, Joining, Membership, MembershipEnt
 use chat_core::receipt::{Receipt, SignedReceipt};
 use chat_core::signed::Verified;
 use chat_core::time::Timestamp;
-use minicbor::Decode;
+use minicbor::{Decode, Encode};
 
 use super::error::StorageError;
 use super::records::{Backlog, Expired};
@@ -80,7 +80,7 @@ impl Sealed {
 }
 
 /// A [`Wrap`] that is looked at before it is copied: most of a group's are for others.
-#[derive(Decode)]
+#[derive(Decode, Encode)]
 #[cbor(array)]
 struct BorrowedWrap<'b> {
     #[n(0)]
@@ -106,6 +106,24 @@ fn wraps_for(column: &[u8], address: DeviceAddress) -> Result<List<Wrap, WRAPS_M
         })
     });
     Ok(List::new(owned.collect::<Result<_, StorageError>>()?)?)
+}
+
+/// Column `wraps` with those of `added` that are news to it, and how many these are.
+///
+/// The first for a recipient and an epoch stays; there are never more than [`WRAPS_MAX`].
+pub(super) fn with_wraps(column: &[u8], added: &[&Wrap]) -> Result<(Vec<u8>, u64), StorageError> {
+    let all: List<BorrowedWrap<'_>, WRAPS_MAX> = from_bytes(column)?;
+    let mut all = all.into_vec();
+    let before = all.len();
+    for wrap in added {
+        let is_there = all.iter().any(|one| one.to == wrap.to && one.epoch == wrap.epoch);
+        if !is_there && all.len() < WRAPS_MAX {
+            let Wrap { scheme, to, epoch, ref bytes } = **wrap;
+            all.push(BorrowedWrap { scheme, to, epoch, bytes });
+        }
+    }
+    let news = u64::try_from(all.len() - before).unwrap_or(u64::MAX);
+    Ok((to_bytes(&List::<_, WRAPS_MAX>::new(all)?), news))
 }
 
 /// Columns `expires_at` and `seen_timer_ms` of a message that is accepted `now`.

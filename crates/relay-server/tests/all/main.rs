@@ -35,6 +35,7 @@ mod push;
 mod raw;
 mod reports;
 mod retention;
+mod rewrap;
 mod rfc6455;
 mod socket;
 mod tls;

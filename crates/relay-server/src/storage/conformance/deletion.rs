@@ -3,13 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_core::deletion::Deletion;
 use chat_core::envelope::{Expiry, ExpiryMode};
-use chat_core::membership::Membership;
-use chat_core::signed::Verified;
 
 use super::blobs::{blob, complete};
-use super::people::{NOW, Person, group, message_id, people, stored};
+use super::people::{NOW, group, message_id, people, stored};
 use crate::storage::{Freshness, NewMessage, Storage};
 
 const TIMER: Option<Expiry> = Some(Expiry { mode: ExpiryMode::AfterSent, after_ms: 5_000 });
@@ -22,7 +19,7 @@ pub(crate) async fn a_deleted_message_keeps_its_place_and_shows_by_whose_word(
     let hasty = alice.writes(&chat, "hasty");
     stored(&store, hasty.clone()).await;
     stored(&store, alice.writes(&chat, "considered")).await;
-    let deletion = deletion(&alice, &chat, "hasty");
+    let deletion = alice.deletes(&chat, "hasty");
 
     let sender = store.sender_of(chat.id(), message_id("hasty")).await.unwrap();
     let erased = store.delete_message(&deletion, NOW).await.unwrap();
@@ -46,9 +43,9 @@ pub(crate) async fn a_deletion_of_what_is_gone_or_never_was_changes_nothing(
     let chat = group(&store, &alice, &[], 1).await;
     stored(&store, alice.writes(&chat, "hasty")).await;
 
-    let first = store.delete_message(&deletion(&alice, &chat, "hasty"), NOW).await;
-    let again = store.delete_message(&deletion(&alice, &chat, "hasty"), NOW).await;
-    let never = store.delete_message(&deletion(&alice, &chat, "never"), NOW).await;
+    let first = store.delete_message(&alice.deletes(&chat, "hasty"), NOW).await;
+    let again = store.delete_message(&alice.deletes(&chat, "hasty"), NOW).await;
+    let never = store.delete_message(&alice.deletes(&chat, "never"), NOW).await;
 
     assert_eq!((first, again, never), (Ok(Some(1)), Ok(None), Ok(None)));
     assert_eq!(store.sender_of(chat.id(), message_id("never")).await, Ok(None));
@@ -62,10 +59,10 @@ pub(crate) async fn a_deleted_message_is_not_erased_again(store: Arc<dyn Storage
         stored(&store, alice.writes_with(&chat, text, TIMER)).await;
     }
 
-    store.delete_message(&deletion(&alice, &chat, "short"), NOW).await.unwrap();
+    store.delete_message(&alice.deletes(&chat, "short"), NOW).await.unwrap();
     let later = NOW.after(Duration::from_secs(5));
     let expired = store.expire_due(later, 10).await.unwrap();
-    let deleted = store.delete_message(&deletion(&alice, &chat, "shorter"), NOW).await;
+    let deleted = store.delete_message(&alice.deletes(&chat, "shorter"), NOW).await;
 
     assert_eq!(expired.iter().map(|one| one.sequence).collect::<Vec<_>>(), [2]);
     assert_eq!(deleted, Ok(None));
@@ -77,7 +74,7 @@ pub(crate) async fn of_many_who_delete_a_message_one_does(store: Arc<dyn Storage
     stored(&store, alice.writes(&chat, "hasty")).await;
 
     let delete = |_| {
-        let (store, deletion) = (store.clone(), deletion(&alice, &chat, "hasty"));
+        let (store, deletion) = (store.clone(), alice.deletes(&chat, "hasty"));
         tokio::spawn(async move { store.delete_message(&deletion, NOW).await.unwrap() })
     };
     let tasks: Vec<_> = (0..4).map(delete).collect();
@@ -102,22 +99,9 @@ pub(crate) async fn a_deleted_message_lets_go_of_its_blobs(store: Arc<dyn Storag
     stored(&store, naming("hasty", &[1, 2])).await;
     stored(&store, naming("considered", &[2])).await;
 
-    store.delete_message(&deletion(&alice, &chat, "hasty"), NOW).await.unwrap();
+    store.delete_message(&alice.deletes(&chat, "hasty"), NOW).await.unwrap();
 
     assert_eq!(store.collect_blobs(NOW.after(Duration::from_secs(1)), 10).await, Ok(1));
     assert_eq!(store.blob(blob(1), alice.account).await, Ok(None));
     assert!(store.blob(blob(2), alice.account).await.unwrap().is_some());
-}
-
-fn deletion(by: &Person, chat: &Membership, text: &str) -> Verified<Deletion> {
-    by.as_device(
-        0,
-        &Deletion {
-            version: chat_core::deletion::VERSION,
-            conversation: chat.id(),
-            message: message_id(text),
-            author: by.address(0),
-            at: NOW,
-        },
-    )
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chat_core::api::account::Keyring;
 use chat_core::codec::{Bytes, Digest, List};
+use chat_core::deletion::Deletion;
 use chat_core::device::{AccountDevices, DeviceCertificate, DeviceList, ListedDevice};
 use chat_core::device::{PublishedDevices, VERSION};
 use chat_core::envelope::{
@@ -116,6 +117,20 @@ impl Person {
                 reader,
                 kind,
                 up_to,
+                at: NOW,
+            },
+        )
+    }
+
+    /// That a message of this text is to be gone, said by device 0.
+    pub(crate) fn deletes(&self, membership: &Membership, text: &str) -> Verified<Deletion> {
+        self.as_device(
+            0,
+            &Deletion {
+                version: chat_core::deletion::VERSION,
+                conversation: membership.id(),
+                message: message_id(text),
+                author: self.address(0),
                 at: NOW,
             },
         )

@@ -407,7 +407,7 @@ fn of_document(
 
 impl Person {
     /// A conversation that this person begins alone.
-    fn begins(
+    pub(crate) fn begins(
         &self,
         kind: ConversationKind,
         policy: Policy,

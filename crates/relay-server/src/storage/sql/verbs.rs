@@ -41,6 +41,7 @@ mod recovery;
 mod reports;
 mod restoring;
 mod retention;
+mod rewrap;
 mod unread;
 mod workspace_verbs;
 mod workspaces;

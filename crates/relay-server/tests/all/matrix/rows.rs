@@ -1,6 +1,8 @@
 //! A row for each path and method, in the order of `http.rs`.
 
-use chat_core::api::conversations::{AppendEntry, DeleteMessage};
+use chat_core::api::conversations::{AddWraps, AddedWrap, AppendEntry, DeleteMessage};
+use chat_core::codec::{Bytes, List};
+use chat_core::envelope::{Recipient, Wrap, WrapScheme};
 use chat_core::id::MessageId;
 use chat_core::membership::{Change, ConversationKind, Policy};
 use chat_core::reject::RejectCode::{
@@ -112,6 +114,7 @@ pub fn rows() -> Vec<Row> {
         row("DELETE /v1/blobs/{blob}", Device, Err(NotFound)),
         row("GET /v1/blobs/{blob}/upload", Device, Err(NotFound)),
         with("POST /v1/conversations/{conversation}/deletions", Member, own_deletion, Ok(())),
+        with("POST /v1/conversations/{conversation}/wraps", Member, early_wrap, Ok(())),
         row("GET /v1/unread", Device, Ok(())),
         with("POST /v1/reports", Reader, unknown_message, Err(NotFound)),
         empty("POST /v1/auth/recovery/start", Nothing, Err(Malformed)),
@@ -211,6 +214,19 @@ fn unknown_message(world: &World, _: &Person) -> Option<Value> {
 fn own_deletion(world: &World, person: &Person) -> Option<Value> {
     let deletion = person.device.deletion(world.group.id(), MessageId::from_bytes([9; 16]));
     to_value(&DeleteMessage { deletion })
+}
+
+/// Of a message that there is not: whoever may give the past, may try.
+fn early_wrap(world: &World, _: &Person) -> Option<Value> {
+    let wrap = |account| Wrap {
+        scheme: WrapScheme::HpkeXwing,
+        to: Recipient::Account(account),
+        epoch: 1,
+        bytes: Bytes::new(vec![7; 1_172]).unwrap(),
+    };
+    let members = world.channel.members();
+    let wraps = members.map(|it| AddedWrap { sequence: 9, wrap: wrap(it.account) }).collect();
+    to_value(&AddWraps { wraps: List::new(wraps).unwrap() })
 }
 
 fn to_value(body: &impl serde::Serialize) -> Option<Value> {

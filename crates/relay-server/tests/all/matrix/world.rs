@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_core::api::auth::Tokens;
 use chat_core::api::workspaces::{AccountState, WorkspaceRole};
 use chat_core::id::{DeviceId, InvitationId, WorkspaceId};
-use chat_core::membership::{Change, Membership};
+use chat_core::membership::{Allowed, Change, ConversationKind, Joining, Membership, Policy};
 use chat_core::reject::{Reject, RejectCode};
 use relay_server::clock::ManualClock;
 use relay_server::operator::workspaces as operator;
@@ -66,6 +66,8 @@ pub struct World {
     pub workspace: WorkspaceId,
     /// What paths with a conversation are about.
     pub group: Membership,
+    /// What the path is about by which members give each other the past: the same people.
+    pub channel: Membership,
     /// Who is in nothing and calls nothing; others hand in what this one has signed.
     pub outsider: Person,
     /// Whom paths about members of the workspace are about.
@@ -106,6 +108,10 @@ impl World {
         let heard = admin.message(&group, &[&member, &removed]).seal();
         admin.connect_idle().await.send_message(&heard).await.unwrap();
         admin.change(&mut group, Change::Remove { account: removed.account }).await.unwrap();
+        let rules = Policy { join: Joining::Added, add: Allowed::Members, ..Policy::CHANNEL };
+        let (kind, others) = (ConversationKind::Channel, [&member, &removed]);
+        let mut channel = admin.begin(kind, &others, rules).await.unwrap();
+        admin.change(&mut channel, Change::Remove { account: removed.account }).await.unwrap();
         let expired = admin.clone();
         clock.advance(Duration::from_secs(3600));
         let revoked = member.with_another_device().await;
@@ -130,6 +136,7 @@ impl World {
             other,
             guest,
             group,
+            channel,
             outsider,
             expired,
             revoked,
@@ -197,8 +204,10 @@ impl World {
     fn fill(&self, path: &str) -> String {
         let of_workspace = path.starts_with("/v1/workspace/");
         let account = if of_workspace { &self.doomed } else { &self.member }.account;
+        let is_of_channel = path.ends_with("/wraps");
+        let conversation = if is_of_channel { &self.channel } else { &self.group }.id();
         let filled = path
-            .replace("{conversation}", &self.group.id().to_string())
+            .replace("{conversation}", &conversation.to_string())
             .replace("{blob}", &self.group.id().to_string())
             .replace("{account}", &account.to_string())
             .replace("{device}", &DeviceId::from_bytes([9; 16]).to_string())
