@@ -7,6 +7,7 @@ mod devices;
 mod files;
 mod membership;
 mod messages;
+mod past;
 mod promises;
 
 use std::sync::Arc;

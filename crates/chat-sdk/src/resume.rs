@@ -127,6 +127,23 @@ async fn begin_cursors(hub: &Hub, listed: &Listed) -> Result<()> {
     hub.context.store.write(begin).await
 }
 
+/// As [`begin_cursors`], in a conversation that is new to this device while it is connected.
+///
+/// # Errors
+///
+/// What befalls every request.
+pub(crate) async fn begin_cursor(hub: &Hub, id: ConversationId) -> Result<()> {
+    // Conversations are listed by their ids, from the one behind this on.
+    let before = u128::from_be_bytes(*id.as_bytes()).checked_sub(1);
+    let before = before.map(|before| ConversationId::from_bytes(before.to_be_bytes()));
+    let page = hub.context.relay.conversations(before).await?;
+    let Some(listed) = page.conversations.iter().find(|summary| summary.conversation == id) else {
+        return Ok(());
+    };
+    let cursor = listed.cursor;
+    hub.context.store.write(move |tx| cursors::begin(tx, id, cursor)).await
+}
+
 /// Acknowledgements that were committed here and did not reach the relay.
 async fn unacknowledged(hub: &Hub, listed: &Listed) -> Result<Vec<ClientFrame>> {
     let cursors = hub.context.store.read(cursors::all).await?;

@@ -33,6 +33,7 @@ use crate::opening::parked::{Again, again};
 use crate::opening::{self, Arrival, Outcome};
 use crate::outbox::Progress;
 use crate::random::Rng;
+use crate::resume::begin_cursor;
 use crate::store::conversations::Standing;
 use crate::store::history::{self, Gap};
 use crate::store::{conversations, cursors, messages, parked, peers};
@@ -164,7 +165,12 @@ async fn prepare(hub: &Hub, batch: &[Inbound]) -> Result<()> {
     }
     let (logs, accounts) = wanted(hub, batch).await?;
     for conversation in logs {
+        let load = move |tx: &Transaction<'_>| conversations::load(tx, conversation);
+        let is_new = hub.context.store.read(load).await?.is_none();
         pass_over(catch_up(hub, conversation).await)?;
+        if is_new {
+            pass_over(begin_cursor(hub, conversation).await)?;
+        }
     }
     for account in accounts {
         pass_over(learn(hub, account).await)?;

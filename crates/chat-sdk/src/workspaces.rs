@@ -26,6 +26,7 @@ use crate::heirs;
 use crate::hub::Hub;
 use crate::membership::{self, Beginning};
 use crate::message::Contact;
+use crate::resume::begin_cursor;
 use crate::store::account as stored;
 use crate::store::conversations;
 
@@ -348,7 +349,10 @@ async fn join(hub: &Arc<Hub>, id: ConversationId) -> Result<()> {
         }
         let signed = membership::sign(hub, &membership, Change::Join)?;
         match hub.context.relay.append_entry(id, signed.clone()).await {
-            Ok(_) => return membership::keep(hub, id, vec![signed]).await,
+            Ok(_) => {
+                membership::keep(hub, id, vec![signed]).await?;
+                return begin_cursor(hub, id).await;
+            }
             Err(error) if error.kind() == Kind::Conflict => {}
             Err(error) => return Err(error),
         }

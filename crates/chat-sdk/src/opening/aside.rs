@@ -46,3 +46,40 @@ pub(super) fn apply(
         _ => Ok(Vec::new()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chat_core::membership::{ConversationKind, Policy};
+
+    use super::*;
+    use crate::message::Draft;
+    use crate::stage::{Person, begin};
+    use crate::store::Place;
+
+    #[tokio::test]
+    async fn only_who_may_give_the_past_says_that_it_is_given() {
+        let alice = Person::new("alice", 1, Place::Memory).await;
+        let bob = Person::new("bob", 2, Place::Memory).await;
+        let carol = Person::new("carol", 3, Place::Memory).await;
+        let people = [&alice, &bob, &carol];
+        let (chat, _) = begin(ConversationKind::Channel, &people, Policy::CHANNEL).await;
+        let (to_carol, to_bob) = (carol.own.account(), bob.own.account());
+        let mut heard = Vec::new();
+
+        for (place, giver, to) in [(1, &alice, to_carol), (2, &alice, to_bob), (3, &bob, to_carol)]
+        {
+            giver.says_with(chat, Draft::of(Content::HistoryGiven(to))).await;
+            let (message, envelope) = giver.seals(chat, &mut []).await;
+            giver.is_told(message, place).await;
+            heard.push(carol.opens(place, &envelope).await.aside);
+        }
+
+        let [by_alice, to_another, by_who_may_not] = heard.try_into().unwrap();
+        let by = alice.own.account();
+        assert!(
+            matches!(by_alice[..], [Event::HistoryGiven { by: giver, .. }] if giver == by),
+            "{by_alice:?}"
+        );
+        assert!(to_another.is_empty() && by_who_may_not.is_empty());
+    }
+}
