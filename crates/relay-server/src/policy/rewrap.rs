@@ -21,16 +21,14 @@ use super::ACCOUNTS_NAMED_MAX;
 ///
 /// [`RejectCode::NotAMember`], [`RejectCode::Forbidden`].
 pub fn may_give(membership: &Membership, giver: AccountId) -> Result<(), Reject> {
-    let role = membership.role(giver).ok_or(RejectCode::NotAMember)?;
-    let forbidden = |words: &str| Err(Reject::from(RejectCode::Forbidden).saying(words));
-    let policy = membership.policy();
-    if policy.history != History::FromBeginning {
-        return forbidden("In this conversation nobody reads what was said before they came.");
+    membership.role(giver).ok_or(RejectCode::NotAMember)?;
+    if membership.may_give_history(giver) {
+        return Ok(());
     }
-    if !policy.add.allows(role) {
-        return forbidden("Only who may add members may give them what was said before they came.");
-    }
-    Ok(())
+    Err(Reject::from(RejectCode::Forbidden).saying(match membership.policy().history {
+        History::FromJoining => "In this conversation nobody reads what was said before they came.",
+        History::FromBeginning => "Only who may add members may give them what was said before.",
+    }))
 }
 
 /// Checks the form of wraps and that they are for members; gives for each of those the highest
