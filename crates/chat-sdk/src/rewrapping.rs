@@ -41,6 +41,8 @@ use crate::store::rewraps::{self, Rewrap, Turn};
 const OTHERS_FINISH_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// How long to wait after what may pass, where the relay does not say.
 const TRIES_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// How long to wait for room: what is given counts towards the giver's quota.
+const LOOKS_FOR_ROOM_AFTER: Duration = Duration::from_secs(3600);
 
 /// Wraps what is due for all who came later; gives when there is more to do.
 ///
@@ -64,9 +66,13 @@ pub(crate) async fn work(hub: &Hub) -> Result<Option<Timestamp>> {
 
 async fn put_off(hub: &Hub, rewrap: Rewrap, error: &Error) -> Result<()> {
     tracing::debug!(code = error.code(), "the past was not wrapped for somebody");
-    let due_at = hub.now().after(error.retry_after().unwrap_or(TRIES_AGAIN_AFTER));
-    let later = After::More(Rewrap { due_at, ..rewrap });
-    settle(hub, rewrap, if error.is_transient() { later } else { After::Done }, false).await
+    let pause = match error.kind() {
+        Kind::QuotaExceeded => LOOKS_FOR_ROOM_AFTER,
+        _ if error.is_transient() => error.retry_after().unwrap_or(TRIES_AGAIN_AFTER),
+        _ => return settle(hub, rewrap, After::Done, false).await,
+    };
+    let due_at = hub.now().after(pause);
+    settle(hub, rewrap, After::More(Rewrap { due_at, ..rewrap }), false).await
 }
 
 /// Wraps one page.
@@ -96,7 +102,7 @@ async fn step(hub: &Hub, rewrap: Rewrap) -> Result<()> {
         _ => After::Done,
     };
     // What was said last is what is looked at first: so they are told of it, and of the end.
-    let is_told = !others_were_here && (begins || matches!(after, After::Done));
+    let is_told = is_news && (begins || matches!(after, After::Done));
     settle(hub, rewrap, after, is_told).await
 }
 
@@ -132,10 +138,10 @@ enum After {
     Done,
 }
 
-/// Keeps what a step has led to and, if there is something new to read, says so to whom it is for:
+/// Keeps what a step has led to and, if they are to be told, says to them that there is more to read:
 /// both, or neither. Where we may not say anything nothing is lost, since whoever looks for what was
 /// before asks the relay again.
-async fn settle(hub: &Hub, rewrap: Rewrap, after: After, is_news: bool) -> Result<()> {
+async fn settle(hub: &Hub, rewrap: Rewrap, after: After, is_told: bool) -> Result<()> {
     let Rewrap { conversation, account, .. } = rewrap;
     let (own, now) = (hub.context.own.clone(), hub.now());
     let message = MessageId::random(&mut hub.context.rng());
@@ -144,7 +150,7 @@ async fn settle(hub: &Hub, rewrap: Rewrap, after: After, is_news: bool) -> Resul
             After::More(next) => rewraps::update(tx, &next)?,
             After::Done => rewraps::forget(tx, conversation, account)?,
         }
-        if !is_news {
+        if !is_told {
             return Ok(());
         }
         let draft = Draft::of(Content::HistoryGiven(account));

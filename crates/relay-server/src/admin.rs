@@ -13,7 +13,7 @@ use chat_core::id::{AccountId, InvitationId, WorkspaceId};
 use clap::{Args, Subcommand};
 use relay_server::clock::{A_DAY, Clock as _, SystemClock};
 use relay_server::config::Config;
-use relay_server::operator::{self, OperatorError, workspaces};
+use relay_server::operator::{self, OperatorError, nodes, workspaces};
 use relay_server::service::administration;
 use relay_server::storage::Storage;
 use serde::Serialize;
@@ -244,9 +244,10 @@ async fn of_users(what: UserCommand) -> Outcome {
             println!("The role is changed.");
         }
         UserCommand::Suspend(person) => {
-            let (storage, account) = person.open().await?;
+            let (config, storage, account) = person.open_configured().await?;
             workspaces::set_state(&*storage, account, AccountState::Suspended).await?;
-            println!("The account is suspended; its connections end within half a minute.");
+            let ends = nodes::look_at(&config, account).await.words();
+            println!("The account is suspended; its connections end {ends}.");
         }
         UserCommand::Reinstate(person) => {
             let (storage, account) = person.open().await?;
@@ -257,14 +258,17 @@ async fn of_users(what: UserCommand) -> Outcome {
             let (config, storage, account) = person.open_configured().await?;
             let name_free_at = SystemClock.now().after(config.accounts.name_kept);
             workspaces::delete_account(&*storage, account, name_free_at).await?;
-            println!("The account is deleted; its connections end within half a minute.");
+            let ends = nodes::look_at(&config, account).await.words();
+            println!("The account is deleted; its connections end {ends}.");
         }
         UserCommand::EndSessions { person, device } => {
             let device = device.map(|device| device.parse()).transpose()?;
-            let (storage, account) = person.open().await?;
+            let (config, storage, account) = person.open_configured().await?;
             let now = SystemClock.now();
             let ended = administration::end_sessions(&*storage, account, device, now).await;
-            println!("The sessions of {} devices are ended.", ended.map_err(OperatorError::from)?);
+            let ended = ended.map_err(OperatorError::from)?;
+            let ends = nodes::look_at(&config, account).await.words();
+            println!("The sessions of {ended} devices are ended; their connections end {ends}.");
         }
     }
     Ok(())

@@ -218,6 +218,14 @@ pub enum BusEvent {
         #[n(1)]
         why: AccountEnding,
     },
+    /// An operator has changed in the database who may act; the connections of an account are to be
+    /// looked at anew.
+    #[n(23)]
+    StandingChanged {
+        /// Whose.
+        #[n(0)]
+        account: AccountId,
+    },
     /// An account was deleted; whoever shares a conversation with it is told.
     #[n(22)]
     AccountDeleted {

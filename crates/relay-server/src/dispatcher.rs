@@ -26,10 +26,15 @@ const DEVICES_A_LOOK: usize = 500;
 
 /// Hands on what arrives until the bus is closed.
 pub async fn run(services: Arc<Services>, mut inbox: Inbox) {
-    let mut look_at = Instant::now() + LOOK_EVERY;
+    let mut next_look = Instant::now() + LOOK_EVERY;
     loop {
         tokio::select! {
             notice = inbox.recv() => match notice {
+                Some(Notice::Event { event: BusEvent::StandingChanged { account }, .. }) => {
+                    services.directory.forget_devices(account);
+                    look_at(&services, &services.registry.sessions_of(account)).await;
+                    continue;
+                }
                 Some(Notice::Event { recipients, event }) => {
                     dispatch(&services, &recipients, event);
                     continue;
@@ -40,11 +45,11 @@ pub async fn run(services: Arc<Services>, mut inbox: Inbox) {
                 }
                 None => return,
             },
-            () = sleep_until(look_at) => {}
+            () = sleep_until(next_look) => {}
         }
         look_at_heads(&services).await;
         let connected = services.bus.health().connected == Connected::Yes;
-        look_at = Instant::now() + if connected { LOOK_EVERY } else { LOOK_WITHOUT_BUS_EVERY };
+        next_look = Instant::now() + if connected { LOOK_EVERY } else { LOOK_WITHOUT_BUS_EVERY };
     }
 }
 
@@ -101,6 +106,8 @@ fn dispatch(services: &Services, recipients: &[AccountId], event: BusEvent) {
             services.directory.forget_devices(account);
             frame(services, recipients, RelayFrame::AccountDeleted { account }, |_| true);
         }
+        // Asks the database, so it is seen to before.
+        BusEvent::StandingChanged { .. } => {}
         BusEvent::PrekeysLow { address, remaining } => {
             let low = RelayFrame::PrekeysLow { remaining };
             frame(services, recipients, low, |other| other == address);
@@ -144,7 +151,11 @@ fn tell(
 /// Makes up for lost events: asks the store what connected devices have not acknowledged, and
 /// which of them were removed or logged out.
 pub async fn look_at_heads(services: &Services) {
-    for sessions in services.registry.sessions().chunks(DEVICES_A_LOOK) {
+    look_at(services, &services.registry.sessions()).await;
+}
+
+async fn look_at(services: &Services, sessions: &[Session]) {
+    for sessions in sessions.chunks(DEVICES_A_LOOK) {
         if let Err(error) = look(services, sessions).await {
             tracing::warn!(%error, "the heads could not be looked at");
             return;

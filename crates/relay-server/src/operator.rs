@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`backup`], [`restore`], [`manifest`] | copies of everything, and bringing them back |
 //! | [`doctor`] | what may be wrong, before people notice |
+//! | [`nodes`] | telling nodes that run what was decided here |
 //! | [`reports`] | what people have reported, and being done with it |
 //! | [`rules`] | for how long a workspace's messages are kept |
 //! | [`workspaces`] | workspaces, invitations, roles, and who may act |
@@ -11,6 +12,7 @@
 pub mod backup;
 pub mod doctor;
 pub mod manifest;
+pub mod nodes;
 mod objects;
 mod postgres_tools;
 pub mod reports;

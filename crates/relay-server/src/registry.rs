@@ -126,6 +126,10 @@ struct Entry {
 }
 
 impl Entry {
+    fn session(&self) -> Session {
+        Session { address: self.address, family: self.family }
+    }
+
     fn end(&self, why: Ending) {
         // The first reason stays.
         if self.signals.ending.set(why).is_ok() {
@@ -285,11 +289,16 @@ impl Registry {
     #[must_use]
     pub fn sessions(&self) -> Vec<Session> {
         let mut sessions = Vec::new();
-        let session = |entry: &Entry| Session { address: entry.address, family: entry.family };
         for shard in &self.shards {
-            sessions.extend(lock(shard).values().flatten().map(session));
+            sessions.extend(lock(shard).values().flatten().map(Entry::session));
         }
         sessions
+    }
+
+    /// The log-ins of an account that are connected here.
+    pub fn sessions_of(&self, account: AccountId) -> Vec<Session> {
+        let shard = self.shard(account);
+        shard.get(&account).into_iter().flatten().map(Entry::session).collect()
     }
 
     #[allow(clippy::indexing_slicing)]

@@ -160,6 +160,25 @@ impl RedisBus {
         Ok((Self { shared, publishes, changes, tasks: Mutex::new(tasks) }, inbox))
     }
 
+    /// Tells every node that has `account` something, as somebody who is no node; tells whether Redis
+    /// took it.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRedisUrl`].
+    pub async fn say_once(
+        config: &RedisConfig,
+        nobody: NodeId,
+        account: AccountId,
+        event: BusEvent,
+    ) -> Result<bool, BadRedisUrl> {
+        let (bus, _inbox) = Self::start(config, nobody)?;
+        bus.publish(&[account], event);
+        // What was accepted is tried once before this returns.
+        bus.close().await;
+        Ok(bus.health().lost == 0)
+    }
+
     /// Hands accounts to the directory and waits for them to be listed, but not for long.
     async fn list(&self, accounts: Vec<AccountId>) {
         if accounts.is_empty() {

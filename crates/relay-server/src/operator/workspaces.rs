@@ -171,7 +171,7 @@ pub async fn set_role(
 }
 
 /// Suspends or reinstates somebody. Nodes that run refuse their tokens at once, and end their
-/// connections within half a minute.
+/// connections when they look: [`super::nodes::look_at`] has them do it now.
 ///
 /// # Errors
 ///

@@ -25,7 +25,7 @@ const ORIGIN: &str = "http://relay.test";
 const A_MINUTE: u32 = 30;
 
 async fn a_message_reaches_the_other_node(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let (alice, bob) = (Person::register(here, "alice").await, person(there, here, "bob").await);
     let chat = alice.direct(&bob).await;
     let mut bobs = bob.connect_idle().await;
@@ -39,7 +39,7 @@ async fn a_message_reaches_the_other_node(pair: Pair) {
 }
 
 async fn a_change_of_members_or_devices_is_known_on_the_other_node(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = Person::register(here, "alice").await;
     let bob = person(there, here, "bob").await;
     let carol = person(there, here, "carol").await;
@@ -61,7 +61,7 @@ async fn a_change_of_members_or_devices_is_known_on_the_other_node(pair: Pair) {
 }
 
 async fn a_device_removed_on_one_node_is_cut_off_on_the_other(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = Person::register(here, "alice").await;
     let laptop = alice.with_another_device().await;
     let laptop = Person { rest: Rest::at(there), ..laptop };
@@ -77,7 +77,7 @@ async fn a_device_removed_on_one_node_is_cut_off_on_the_other(pair: Pair) {
 }
 
 async fn a_newer_connection_on_another_node_displaces_the_older(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = Person::register(here, "alice").await;
     let mut older = alice.connect_idle().await;
 
@@ -92,7 +92,7 @@ async fn a_log_in_may_begin_on_one_node_and_end_on_the_other(pair: Pair) {
     use chat_core::api::auth::{
         DeviceChallenge, DeviceLoginFinish, DeviceLoginStart, Tokens, device_login_input,
     };
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = Person::register(here, "alice").await;
     let address = alice.device.address;
 
@@ -111,7 +111,7 @@ async fn a_log_in_may_begin_on_one_node_and_end_on_the_other(pair: Pair) {
 }
 
 async fn a_device_removed_elsewhere_is_cut_off_all_the_same(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = Person::register(here, "alice").await;
     let laptop = alice.with_another_device().await;
     let laptop = Person { rest: Rest::at(there), ..laptop };
@@ -126,7 +126,7 @@ async fn a_device_removed_elsewhere_is_cut_off_all_the_same(pair: Pair) {
 }
 
 async fn everything_still_arrives(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = Person::register(here, "alice").await;
     let bob = person(there, here, "bob").await;
     let chat = alice.direct(&bob).await;
@@ -149,7 +149,7 @@ async fn everything_still_arrives(pair: Pair) {
 }
 
 async fn who_logs_out_on_one_node_is_cut_off_on_the_other(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = person(there, here, "alice").await;
     let mut alices = alice.connect_idle().await;
 
@@ -164,7 +164,7 @@ async fn who_logs_out_on_one_node_is_cut_off_on_the_other(pair: Pair) {
 }
 
 async fn who_logs_out_elsewhere_is_cut_off_all_the_same(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = person(there, here, "alice").await;
     let mut alices = alice.connect_idle().await;
     Rest::at(here).raw("POST", "/v1/auth/logout", Some(&alice.tokens.access), None).await;
@@ -177,7 +177,7 @@ async fn who_logs_out_elsewhere_is_cut_off_all_the_same(pair: Pair) {
 }
 
 async fn a_limit_holds_for_all_nodes_together(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = Person::register(here, "alice").await;
     let bob = person(there, here, "bob").await;
     let chat = alice.direct(&bob).await;
@@ -205,7 +205,7 @@ async fn a_limit_holds_for_all_nodes_together(pair: Pair) {
 }
 
 async fn an_upload_goes_on_at_the_other_node(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let (alice, bob) = (Person::register(here, "alice").await, person(there, here, "bob").await);
     let elsewhere = Person { rest: Rest::at(there), ..Person::clone(&alice) };
     let bytes = blobs::content(300_000);
@@ -223,7 +223,7 @@ async fn an_upload_goes_on_at_the_other_node(pair: Pair) {
 
 /// A device that sends a piece again because it heard nothing, while the first is still on its way.
 async fn uploads_of_one_blob_at_both_nodes_leave_one_of_them(pair: Pair) {
-    let Pair { here, there } = &pair;
+    let Pair { here, there, .. } = &pair;
     let alice = Person::register(here, "alice").await;
     let elsewhere = Person { rest: Rest::at(there), ..Person::clone(&alice) };
     let [old, new] = [vec![1; 200_000], vec![2; 200_000]];
@@ -250,6 +250,8 @@ async fn uploads_of_one_blob_at_both_nodes_leave_one_of_them(pair: Pair) {
 struct Pair {
     here: TestRelay,
     there: TestRelay,
+    /// Where PostgreSQL is, if they stand on it.
+    database: String,
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -269,7 +271,8 @@ async fn on_sqlite(between: Between, test: impl AsyncFnOnce(Pair)) {
         let node = TestRelay::builder().sharing(&hub, store.clone());
         node.blob_store(blobs()).origin(ORIGIN).start()
     };
-    test(Pair { here: node(hub).await, there: node(other).await }).await;
+    let database = String::new();
+    test(Pair { here: node(hub).await, there: node(other).await, database }).await;
 }
 
 async fn on_postgres(between: Between, test: impl AsyncFnOnce(Pair)) {
@@ -290,7 +293,7 @@ async fn on_postgres(between: Between, test: impl AsyncFnOnce(Pair)) {
             Between::Nothing => node,
         }
     };
-    test(Pair { here: node().start().await, there: node().start().await }).await;
+    test(Pair { here: node().start().await, there: node().start().await, database: url }).await;
     let drop = format!("DROP DATABASE {name} WITH (FORCE)");
     administrator.execute(AssertSqlSafe(drop)).await.unwrap();
 }
@@ -340,6 +343,24 @@ mod without_a_bus {
         a_device_removed_elsewhere_is_cut_off_all_the_same,
         who_logs_out_elsewhere_is_cut_off_all_the_same,
     }
+}
+
+#[tokio::test]
+async fn who_is_suspended_on_the_command_line_is_cut_off_at_once_on_every_node() {
+    on_postgres(Between::TheBus, async |pair: Pair| {
+        let Pair { here, there, database } = &pair;
+        let bob = person(there, here, "bob").await;
+        let mut socket = bob.connect_idle().await;
+
+        let mut program = crate::cli::program();
+        let program = program.args(["admin", "suspend", "bob", "--database", database]);
+        let output = program.args(["--redis", &service("SEALWIRE_TEST_REDIS")]).output().await;
+
+        let said = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(said.contains("end now"), "{said}");
+        assert_eq!(socket.refusal().await, RejectCode::AccountSuspended);
+    })
+    .await;
 }
 
 #[tokio::test]

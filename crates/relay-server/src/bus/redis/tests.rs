@@ -202,6 +202,32 @@ async fn forget_everything(config: &RedisConfig) {
     ::redis::cmd("DEL").arg(keys).exec_async(&mut connection).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_is_no_node_is_heard_by_those_that_have_the_account() {
+    let config = config(&server());
+    let (there, mut inbox) = start(&config, 2).await;
+    there.register(&[BOB]).await;
+    let nobody = NodeId::from_bytes([9; 16]);
+    let said = |account| BusEvent::StandingChanged { account };
+
+    let of_alice = RedisBus::say_once(&config, nobody, ALICE, said(ALICE)).await;
+    let of_bob = RedisBus::say_once(&config, nobody, BOB, said(BOB)).await;
+
+    assert_eq!((of_alice, of_bob), (Ok(true), Ok(true)));
+    assert_eq!(next(&mut inbox).await, notice(&[BOB], said(BOB)));
+    close([there]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_redis_did_not_take_was_not_said() {
+    let away = RedisConfig::at("redis://127.0.0.1:1");
+
+    let event = BusEvent::StandingChanged { account: ALICE };
+    let said = RedisBus::say_once(&away, NodeId::from_bytes([9; 16]), ALICE, event).await;
+
+    assert_eq!(said, Ok(false));
+}
+
 fn config(url: &str) -> RedisConfig {
     let prefix = format!("test:{:016x}:", rand::rng().next_u64());
     // So long that no test waits for the renewal that comes anyway.
