@@ -126,9 +126,9 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Kind::RelayUnreachable`](crate::Kind::RelayUnreachable) if nothing answers in time,
-    /// [`Kind::RelayNotTrusted`](crate::Kind::RelayNotTrusted) for a certificate that proves nothing,
-    /// [`Kind::RelayFault`](crate::Kind::RelayFault) for an answer beyond the limit.
+    /// [`Kind::RelayUnreachable`] if nothing answers in time,
+    /// [`Kind::RelayNotTrusted`] for a certificate that proves nothing,
+    /// [`Kind::RelayFault`] for an answer beyond the limit.
     async fn request(&self, request: Request) -> Result<Answer>;
 
     /// Opens the connection that frames travel on.
@@ -155,8 +155,8 @@ pub trait FrameSink: fmt::Debug + Send {
     ///
     /// # Errors
     ///
-    /// [`Kind::Offline`](crate::Kind::Offline) if the connection is gone or stalls,
-    /// [`Kind::TooLarge`](crate::Kind::TooLarge) for a frame beyond the limit.
+    /// [`Kind::Offline`] if the connection is gone or stalls,
+    /// [`Kind::TooLarge`] for a frame beyond the limit.
     async fn send(&mut self, frame: &ClientFrame) -> Result<()>;
 
     /// Says goodbye; errors no longer matter.
@@ -171,8 +171,8 @@ pub trait FrameStream: fmt::Debug + Send {
     ///
     /// # Errors
     ///
-    /// [`Kind::Offline`](crate::Kind::Offline) if the connection is gone,
-    /// [`Kind::RelayFault`](crate::Kind::RelayFault) for bytes that are no frame.
+    /// [`Kind::Offline`] if the connection is gone,
+    /// [`Kind::RelayFault`] for bytes that are no frame.
     async fn next(&mut self) -> Result<Option<RelayFrame>>;
 }
 

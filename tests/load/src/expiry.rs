@@ -61,7 +61,6 @@ pub(crate) struct Plan {
 pub(crate) async fn run(nodes: &Nodes, report: &mut Report, plan: Plan) -> Outcome<()> {
     let sowers = pairs(nodes, SOWERS, 256).await?;
     let senders = (plan.connections / 2).max(1);
-    let lines = Lines::open(nodes, report, senders, 1_024).await?;
     let before = erased(nodes).await?;
     let sowing = plan.sowing.unwrap_or(plan.messages / SOWN_A_SECOND + 10);
     let start = Instant::now() + Duration::from_secs(u64::from(sowing));
@@ -72,6 +71,8 @@ pub(crate) async fn run(nodes: &Nodes, report: &mut Report, plan: Plan) -> Outco
     let sown = each * SOWERS;
     report.figure("sown, due within one second", f64::from(sown), "messages");
     report.figure("sown at", f64::from(sown) / began.elapsed().as_secs_f64(), "messages/s");
+    // Not before: a relay lets go of connections that say nothing for a minute.
+    let lines = Lines::open(nodes, report, senders, 1_024).await?;
     if start < Instant::now() {
         return Err("sowing took longer than was allowed for; say more with --sowing".into());
     }

@@ -54,22 +54,12 @@ pub struct Rewrap {
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn begin(tx: &Transaction<'_>, rewrap: &Rewrap) -> Result<()> {
-    let is_ours = rewrap.turn == Turn::Ours;
-    if is_ours {
+    if rewrap.turn == Turn::Ours {
         forget(tx, rewrap.conversation, rewrap.account)?;
     }
-    tx.prepare_cached(
-        "INSERT OR IGNORE INTO rewraps (conversation, account, done_from, turn, due_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?
-    .execute(params![
-        rewrap.conversation.as_bytes(),
-        rewrap.account.as_bytes(),
-        rewrap.done_from.map(number),
-        rewrap.turn.number(),
-        millis(rewrap.due_at),
-    ])?;
-    Ok(())
+    let insert = "INSERT OR IGNORE INTO rewraps (conversation, account, done_from, turn, due_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)";
+    execute(tx, insert, rewrap)
 }
 
 /// Keeps how it stands with one that was begun; one that was forgotten meanwhile stays so.
@@ -78,11 +68,13 @@ pub fn begin(tx: &Transaction<'_>, rewrap: &Rewrap) -> Result<()> {
 ///
 /// [`Kind::StoreFailed`](crate::Kind::StoreFailed).
 pub fn update(tx: &Transaction<'_>, rewrap: &Rewrap) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE rewraps SET done_from = ?3, turn = ?4, due_at = ?5
-         WHERE conversation = ?1 AND account = ?2",
-    )?
-    .execute(params![
+    let update = "UPDATE rewraps SET done_from = ?3, turn = ?4, due_at = ?5
+         WHERE conversation = ?1 AND account = ?2";
+    execute(tx, update, rewrap)
+}
+
+fn execute(tx: &Transaction<'_>, statement: &str, rewrap: &Rewrap) -> Result<()> {
+    tx.prepare_cached(statement)?.execute(params![
         rewrap.conversation.as_bytes(),
         rewrap.account.as_bytes(),
         rewrap.done_from.map(number),
