@@ -43,7 +43,7 @@ use crate::scheduled;
 use crate::sealing::Step;
 use crate::settings;
 use crate::store::scheduled as stored;
-use crate::sync::{Inbound, Received, pass_over};
+use crate::sync::{Inbound, Received, is_about_us, pass_over};
 use crate::tasks::{Crashed, Instant, Jobs};
 use crate::transport::Link;
 
@@ -349,9 +349,12 @@ impl Engine {
     fn spawn_fetch(&mut self, conversations: BTreeSet<ConversationId>) {
         for conversation in conversations {
             let hub = Arc::clone(&self.hub);
-            // What fails is fetched when it is looked for.
             self.jobs.spawn(async move {
-                Done::Aside(pass_over(fetch_newest(&hub, conversation).await))
+                let outcome = fetch_newest(&hub, conversation).await;
+                // What may pass is no reason to lose the connection: it is fetched when looked for.
+                Done::Aside(
+                    outcome.or_else(|e| if is_about_us(e.kind()) { Err(e) } else { Ok(()) }),
+                )
             });
         }
     }

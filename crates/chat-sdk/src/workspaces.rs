@@ -29,6 +29,7 @@ use crate::message::Contact;
 use crate::resume::begin_cursor;
 use crate::store::account as stored;
 use crate::store::conversations;
+use crate::sync::is_about_us;
 
 /// How often an entry is made anew when somebody else was first.
 const ATTEMPTS: usize = 8;
@@ -351,7 +352,10 @@ async fn join(hub: &Arc<Hub>, id: ConversationId) -> Result<()> {
         match hub.context.relay.append_entry(id, signed.clone()).await {
             Ok(_) => {
                 membership::keep(hub, id, vec![signed]).await?;
-                return begin_cursor(hub, id).await;
+                // It is joined; where its past ends, the next connection asks as well.
+                return begin_cursor(hub, id)
+                    .await
+                    .or_else(|error| if is_about_us(error.kind()) { Err(error) } else { Ok(()) });
             }
             Err(error) if error.kind() == Kind::Conflict => {}
             Err(error) => return Err(error),

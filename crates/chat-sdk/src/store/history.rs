@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Held says nothing about what stands at a place: a message for other devices, a hand-out and one
-//! that could not be read are held too. A message that came another way, from a backup perhaps,
-//! holds its own place by being here.
+//! that could not be read are held too; only what may still be wrapped for this account is not. A
+//! message that came another way, from a backup perhaps, holds its own place by being here.
 
 use chat_core::id::{ConversationId, MessageId};
 use chat_core::receipt::Sequence;
